@@ -1,0 +1,64 @@
+/** What a build is asked for and what it answers: the types of the public API. */
+
+import type { Descriptor } from './oci/descriptor.ts';
+import type { Digest } from './oci/digest.ts';
+import type { ImageConfig } from './oci/image.ts';
+import type { BuildEvent, StepReport } from './progress/event.ts';
+
+/** What `build()` takes. Only `context` is required. */
+export interface BuildOptions {
+  /** The build context's directory. */
+  readonly context: string;
+  /** The Dockerfile's path (relative to the working directory). Default: `Dockerfile` in the context (CTX-2). */
+  readonly dockerfile?: string;
+  /** The stage to build; default: the last. */
+  readonly target?: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Image names, e.g. `registry.example/app:1.2`. */
+  readonly tags?: readonly string[];
+  /** Where the image goes, as for `docker buildx build --output`; none: it stays in the store. */
+  readonly outputs?: readonly string[];
+  /** Named contexts: a directory, `oci-layout://PATH[:tag][@digest]` or `docker-image://REFERENCE` (CTX-6). */
+  readonly buildContexts?: Readonly<Record<string, string>>;
+  /** `os/architecture[/variant]`; default: this machine's. */
+  readonly platform?: string;
+  /** Secrets by id: their bytes. */
+  readonly secrets?: Readonly<Record<string, Uint8Array>>;
+  /** Extra lines of /etc/hosts for RUN: `name:address` or `name=address`. */
+  readonly addHosts?: readonly string[];
+  /** The network of RUNs that do not say. */
+  readonly network?: 'default' | 'none' | 'host';
+  /** Bytes of /dev/shm in RUN. */
+  readonly shmSize?: number;
+  /** `name=soft[:hard]` (OPT-2). */
+  readonly ulimits?: readonly string[];
+  /** Run every step anew; the results still go into the store. */
+  readonly noCache?: boolean;
+  /** Run every step of these stages anew. */
+  readonly noCacheFilter?: readonly string[];
+  /** Seconds since the Unix epoch: the time of everything that the build dates (REP-1). */
+  readonly sourceDateEpoch?: number;
+  /** The store's directory; default: design.md §6. */
+  readonly store?: string;
+  /** The helper's binary; default: the one that came with the package. */
+  readonly helper?: string;
+  /** Docker's config directory, for registry credentials. */
+  readonly dockerConfig?: string;
+  /** How many RUNs and layer jobs go on at once; default: the number of processors. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: BuildEvent) => void;
+  /** Where `-o …,dest=-` writes; default: such an output is refused. */
+  readonly stdout?: NodeJS.WritableStream;
+}
+
+/** What `build()` answers: the image, and how it came about. */
+export interface BuildResult {
+  /** The manifest's digest. */
+  readonly digest: Digest;
+  readonly descriptor: Descriptor;
+  readonly config: ImageConfig;
+  readonly configDigest: Digest;
+  readonly steps: readonly StepReport[];
+}
