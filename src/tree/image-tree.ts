@@ -1,0 +1,174 @@
+/**
+ * The virtual root filesystem: the merge of the layers' indexes, without copying them.
+ *
+ * A lookup asks the layers from the top down and stops where one hides what is below it:
+ *
+ * 1. the layer has the path: a whiteout means "nothing there", anything else is the answer;
+ * 2. the layer has a whiteout or something that is no directory at an ancestor: nothing there;
+ * 3. the layer has the ancestor as an opaque directory: lower layers do not count;
+ * 4. else the next layer is asked.
+ *
+ * A directory that an archive merely implied has its metadata from below (src/tree/README.md).
+ */
+
+import type { DirectoryEntry, Entry, FileEntry } from './entry.ts';
+import type { LayerIndex } from './layer-index.ts';
+import { ancestorsOf, comparePaths, isWithin, joinPath, parentOf } from './path.ts';
+
+/** An entry and the layer that it comes from: a place in the list the tree was made of. */
+export interface Found {
+  readonly entry: Entry;
+  readonly layer: number;
+}
+
+/** The root directory, which no index lists. */
+const ROOT: DirectoryEntry = {
+  path: '',
+  type: 'directory',
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtime: 0,
+  mtimeNsec: 0,
+};
+
+/** As many symlinks as BuildKit follows in one path (CH-7). */
+const MAX_SYMLINKS = 255;
+
+export class ImageTree {
+  /** Lowest first. */
+  readonly layers: readonly LayerIndex[];
+  readonly #found = new Map<string, Found | undefined>();
+
+  constructor(layers: readonly LayerIndex[]) {
+    this.layers = layers;
+  }
+
+  /** What is at a path, symlinks not followed. Parents that are symlinks lead nowhere: `resolve()` first. */
+  lookup(path: string): Found | undefined {
+    if (path === '') return { entry: ROOT, layer: -1 };
+    if (this.#found.has(path)) return this.#found.get(path);
+    const found = this.#lookup(path, this.layers.length - 1);
+    this.#found.set(path, found);
+    return found;
+  }
+
+  #lookup(path: string, top: number): Found | undefined {
+    const ancestors = ancestorsOf(path);
+    for (let number = top; number >= 0; number--) {
+      const layer = this.layers[number];
+      if (layer === undefined) return undefined;
+      const entry = layer.get(path);
+      if (entry?.type === 'whiteout') return undefined;
+      if (entry?.type === 'directory' && entry.implied) {
+        const below = this.#hides(layer, ancestors) ? undefined : this.#lookup(path, number - 1);
+        return below?.entry.type === 'directory' ? below : { entry, layer: number };
+      }
+      if (entry !== undefined) return { entry, layer: number };
+      if (this.#hides(layer, ancestors)) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Whether a layer says that nothing of the layers below it is visible under these directories. */
+  #hides(layer: LayerIndex, ancestors: readonly string[]): boolean {
+    for (const ancestor of ancestors) {
+      const entry = layer.get(ancestor);
+      // Without the directory itself, nothing further down can be in this layer.
+      if (entry === undefined) return false;
+      if (entry.type !== 'directory' || entry.opaque) return true;
+    }
+    return false;
+  }
+
+  /** The file that a path's content is: hardlinks lead to their target in the same layer. */
+  fileAt(path: string): { readonly entry: FileEntry; readonly layer: number } | undefined {
+    const found = this.lookup(path);
+    return found === undefined ? undefined : this.contentOf(found);
+  }
+
+  /** The same for an entry that was found already. */
+  contentOf(found: Found): { readonly entry: FileEntry; readonly layer: number } | undefined {
+    const { entry, layer } = found;
+    if (entry.type === 'file') return { entry, layer };
+    if (entry.type !== 'hardlink') return undefined;
+    const target = this.layers[layer]?.get(entry.target);
+    return target?.type === 'file' ? { entry: target, layer } : undefined;
+  }
+
+  /**
+   * Follows symlinks inside the root (an absolute target starts at the root again, `..` stops there).
+   * Answers the path without symlinks, whether or not something is there; undefined when the links
+   * do not end. `followLast` says whether a symlink at the path itself is followed.
+   */
+  resolve(path: string, options: { readonly followLast: boolean }): string | undefined {
+    let resolved = '';
+    let rest = path.split('/').filter((part) => part !== '');
+    for (let links = 0; rest.length > 0; ) {
+      const [part = '', ...others] = rest;
+      rest = others;
+      if (part === '.') continue;
+      if (part === '..') {
+        resolved = parentOf(resolved);
+        continue;
+      }
+      const next = joinPath(resolved, part);
+      const entry = this.lookup(next)?.entry;
+      if (entry?.type === 'symlink' && (rest.length > 0 || options.followLast)) {
+        if (++links > MAX_SYMLINKS) return undefined;
+        if (entry.target.startsWith('/')) resolved = '';
+        rest = [...entry.target.split('/').filter((word) => word !== ''), ...rest];
+        continue;
+      }
+      resolved = next;
+    }
+    return resolved;
+  }
+
+  /** Everything below a directory in order, parents before children; not the directory itself. */
+  *below(directory: string): Generator<Found> {
+    const walks = this.layers.map((layer) => layer.within(directory));
+    const heads = walks.map((walk) => nextOf(walk));
+    for (;;) {
+      const path = lowest(heads);
+      if (path === undefined) return;
+      // Advance every layer that has this path; the tree itself decides which of them is seen.
+      heads.forEach((head, number) => {
+        const walk = walks[number];
+        if (head?.path === path && walk !== undefined) heads[number] = nextOf(walk);
+      });
+      if (path === directory) continue;
+      const found = this.lookup(path);
+      if (found !== undefined && this.#visible(path, directory)) yield found;
+    }
+  }
+
+  /** Whether every directory between is still a directory: a lower layer's file may lie under an upper one's. */
+  #visible(path: string, directory: string): boolean {
+    const parent = parentOf(path);
+    if (parent === directory || !isWithin(parent, directory)) return true;
+    return this.lookup(parent)?.entry.type === 'directory' && this.#visible(parent, directory);
+  }
+
+  /** The names in a directory, in order. */
+  *list(directory: string): Generator<Found> {
+    for (const found of this.below(directory)) {
+      if (parentOf(found.entry.path) === directory) yield found;
+    }
+  }
+}
+
+function nextOf(walk: Generator<Entry>): Entry | undefined {
+  const next = walk.next();
+  return next.done ? undefined : next.value;
+}
+
+function lowest(heads: readonly (Entry | undefined)[]): string | undefined {
+  let path: string | undefined;
+  for (const head of heads) {
+    if (head !== undefined && (path === undefined || comparePaths(head.path, path) < 0)) {
+      path = head.path;
+    }
+  }
+  return path;
+}
