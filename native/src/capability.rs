@@ -1,0 +1,1 @@
+//! Capability: the sandbox half's.

@@ -1,0 +1,145 @@
+//! Every failure of the helper: one variant for each step that can fail. No privileges.
+
+use crate::protocol::HelperError;
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Where a system call failed, and with which error.
+#[derive(Debug)]
+pub struct At {
+    pub path: PathBuf,
+    pub errno: Errno,
+}
+
+/// A failure. The variant's name is the `step` that TypeScript sees; the text is a sentence without a period.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    // Both halves.
+    #[error("The request was cancelled")]
+    Cancelled,
+    #[error("Cannot understand the request: {0}")]
+    Request(String),
+
+    // The data plane.
+    #[error("Cannot open {}", quote(&.0.path))]
+    Open(At),
+    #[error("Cannot read {}", quote(&.0.path))]
+    Read(At),
+    #[error("Cannot write {}", quote(&.0.path))]
+    Write(At),
+    #[error("Cannot create {}", quote(&.0.path))]
+    Create(At),
+    #[error("Cannot rename to {}", quote(&.0.path))]
+    Rename(At),
+    #[error("Cannot remove {}", quote(&.0.path))]
+    Remove(At),
+    #[error("Cannot read the metadata of {}", quote(&.0.path))]
+    Stat(At),
+    #[error("Cannot set the metadata of {}", quote(&.0.path))]
+    Metadata(At),
+    #[error("Cannot start a thread")]
+    Thread(At),
+    #[error("The bytes of {} are not the expected ones", quote(.path))]
+    DigestMismatch {
+        path: PathBuf,
+        expected: String,
+        found: String,
+    },
+    #[error("{} was changed while it was read", quote(.path))]
+    ContentChanged { path: PathBuf },
+    #[error("The archive has an unsafe path {}: {reason}", quote(.path))]
+    UnsafePath { path: PathBuf, reason: &'static str },
+    #[error("The archive is damaged: {reason}")]
+    ArchiveInvalid { path: PathBuf, reason: String },
+    #[error("The index is damaged: {reason}")]
+    IndexInvalid { path: PathBuf, reason: &'static str },
+    #[error("Cannot use the ignore rule {regex:?}")]
+    IgnoreRule { regex: String },
+    // The sandbox.
+}
+
+impl Error {
+    /// The variant's name.
+    pub fn step(&self) -> String {
+        let debug = format!("{self:?}");
+        debug
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric())
+            .collect()
+    }
+
+    pub fn at(&self) -> (Option<&Path>, Option<Errno>) {
+        match self {
+            Error::Open(at)
+            | Error::Read(at)
+            | Error::Write(at)
+            | Error::Create(at)
+            | Error::Rename(at)
+            | Error::Remove(at)
+            | Error::Stat(at)
+            | Error::Metadata(at)
+            | Error::Thread(at) => (Some(&at.path), Some(at.errno)),
+            Error::DigestMismatch { path, .. }
+            | Error::ContentChanged { path }
+            | Error::UnsafePath { path, .. }
+            | Error::ArchiveInvalid { path, .. }
+            | Error::IndexInvalid { path, .. } => (Some(path), None),
+            Error::Cancelled | Error::Request(_) | Error::IgnoreRule { .. } => (None, None),
+        }
+    }
+
+    pub fn to_wire(&self) -> HelperError {
+        let (path, errno) = self.at();
+        let (expected, found) = match self {
+            Error::DigestMismatch {
+                expected, found, ..
+            } => (Some(expected.clone()), Some(found.clone())),
+            _ => (None, None),
+        };
+        HelperError {
+            step: self.step(),
+            message: self.to_string(),
+            path: path
+                .map(|path| String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()),
+            errno: errno.map(|errno| errno.raw_os_error()),
+            errno_name: errno.map(|errno| format!("{errno:?}")),
+            expected,
+            found,
+        }
+    }
+}
+
+/// For `map_err`: `openat(…).map_err(at(path, Error::Open))`.
+pub fn at<P: AsRef<Path>, E: IntoErrno>(
+    path: P,
+    variant: fn(At) -> Error,
+) -> impl FnOnce(E) -> Error {
+    move |error| {
+        variant(At {
+            path: path.as_ref().to_owned(),
+            errno: error.into_errno(),
+        })
+    }
+}
+
+/// The two ways in which system calls fail: rustix's and std's.
+pub trait IntoErrno {
+    fn into_errno(self) -> Errno;
+}
+
+impl IntoErrno for Errno {
+    fn into_errno(self) -> Errno {
+        self
+    }
+}
+
+impl IntoErrno for std::io::Error {
+    fn into_errno(self) -> Errno {
+        Errno::from_io_error(&self).unwrap_or(Errno::IO)
+    }
+}
+
+fn quote(path: &Path) -> String {
+    format!("\"{}\"", path.display())
+}

@@ -1,0 +1,32 @@
+//! The helper's entry: argv says which of its two lives it lives.
+//!
+//! `serve MODE [UIDMAP GIDMAP] [SCRATCH]` answers requests on stdin and stdout until stdin ends.
+//! `sandbox` is a re-exec of the helper by itself, and becomes the process of a RUN.
+//! Privileges: whatever the caller has; `namespace` and `sandbox` change them, nothing else does.
+
+mod cancel;
+mod capability;
+mod error;
+mod mount;
+mod namespace;
+mod protocol;
+mod run;
+mod sandbox;
+mod seccomp;
+mod serve;
+#[allow(unsafe_code)]
+mod sys;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    match args.next().as_ref().and_then(|verb| verb.to_str()) {
+        Some("serve") => serve::main(args.collect()),
+        Some("sandbox") => sandbox::main(),
+        _ => {
+            eprintln!("tsbuild-helper: it is started by tsbuild, not by hand");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Mount: the sandbox half's.

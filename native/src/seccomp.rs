@@ -1,0 +1,1 @@
+//! Seccomp: the sandbox half's.

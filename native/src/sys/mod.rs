@@ -1,0 +1,3 @@
+//! Every `unsafe` and every raw system call. Privileges: those of the caller.
+
+pub mod sandbox;
