@@ -1,0 +1,36 @@
+/**
+ * src/ and parser/ into dist/: the command (dist/cli.js and what it imports when it needs it) and the
+ * two library entries. Their declarations come from tsc (.ci/tsconfig.types.json).
+ */
+
+import { chmodSync, globSync, rmSync } from 'node:fs';
+import { build } from 'esbuild';
+import { writeStamp } from './fresh.mjs';
+
+const began = Date.now();
+const { metafile } = await build({
+  entryPoints: { cli: 'src/cli/entry.ts', index: 'src/index.ts', parser: 'parser/index.ts' },
+  outdir: 'dist',
+  bundle: true,
+  // Every dynamic import becomes a file of its own: undici, chevrotain, … cost nothing until used.
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.22',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'linked',
+  logLevel: 'warning',
+  metafile: true,
+  // CommonJS packages ask for Node's modules by require().
+  banner: {
+    js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);",
+  },
+});
+chmodSync('dist/cli.js', 0o755);
+// Only now: a build that runs meanwhile keeps the chunks it was started with until the new ones are there.
+for (const chunk of globSync('dist/chunks/*')) {
+  if (metafile.outputs[chunk] === undefined) rmSync(chunk);
+}
+writeStamp('dist/.stamp', began);
