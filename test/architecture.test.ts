@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+
+/**
+ * Who may import whom: a folder is a layer, imports go down only. This table is the rule's home;
+ * ARCHITECTURE.md draws it.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'src/errors.ts': [],
+  'src/oci': ['src/errors.ts'],
+  parser: ['src/errors.ts'],
+  native: ['src/errors.ts', 'src/oci'],
+  'src/tree': ['src/errors.ts', 'src/oci'],
+  'src/progress': ['src/errors.ts', 'src/oci'],
+  'src/registry': ['src/errors.ts', 'src/oci'],
+  cache: ['src/errors.ts', 'src/oci', 'src/tree'],
+  'src/plan': ['src/errors.ts', 'src/oci', 'parser'],
+  'src/context': ['src/errors.ts', 'src/oci', 'src/tree', 'native'],
+  'src/export': ['src/errors.ts', 'src/oci'],
+  'src/options.ts': ['src/errors.ts', 'src/oci', 'src/progress'],
+  'src/solve': [
+    'src/errors.ts',
+    'src/oci',
+    'src/tree',
+    'src/plan',
+    'src/context',
+    'parser',
+    'src/registry',
+    'cache',
+    'native',
+    'src/progress',
+  ],
+  'src/build.ts': [
+    'src/errors.ts',
+    'src/oci',
+    'src/tree',
+    'src/plan',
+    'src/context',
+    'src/solve',
+    'parser',
+    'src/registry',
+    'cache',
+    'native',
+    'src/progress',
+    'src/export',
+    'src/options.ts',
+  ],
+  'src/index.ts': ['src/build.ts', 'src/options.ts', 'src/errors.ts', 'src/oci', 'src/progress'],
+  'src/cli': ['src/index.ts'],
+};
+
+/** These are entered through their index.ts by everybody else. */
+const ENTERED_BY_INDEX = ['parser', 'cache', 'native', 'src/registry', 'src/export'];
+
+/** The one place that may import a package. A new dependency needs a home here, and a reason in DECISIONS.md. */
+const PACKAGE_HOMES: Readonly<Record<string, string>> = {
+  chevrotain: 'parser/',
+  commander: 'src/cli/args.ts',
+  'p-queue': 'src/solve/schedule.ts',
+  ssri: 'src/oci/digest.ts',
+  'tar-stream': 'src/export/',
+  undici: 'src/registry/',
+};
+
+/** What only some may touch, and who. */
+const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly string[] }[] = [
+  { pattern: /node:child_process/, allowed: ['native/', 'src/registry/auth.ts'] },
+  {
+    pattern: /\bprocess\.(env|exit|exitCode|on|once|argv|stdin|stdout|stderr)\b/,
+    allowed: ['src/cli/'],
+  },
+  { pattern: /\bconsole\./, allowed: ['src/cli/'] },
+];
+
+const SPECIFIER = /\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
+
+const files = globSync('{src,parser,cache,native}/**/*.ts', {
+  exclude: ['native/target/**'],
+}).toSorted();
+
+describe('architecture', () => {
+  for (const file of files) {
+    it(`${file} imports only what its folder may`, () => {
+      const from = unitOf(file);
+      for (const to of relativeImports(file)) {
+        assert.ok(existsSync(to), `${file} imports ${to}, which is not there`);
+        const unit = unitOf(to);
+        if (unit === from) continue;
+        assert.ok(MAY_IMPORT[from]?.includes(unit), `${from} must not import ${unit}`);
+        if (ENTERED_BY_INDEX.includes(unit)) {
+          assert.equal(to, `${unit}/index.ts`, `${file} enters ${unit} by a side door`);
+        }
+      }
+      for (const name of packageImports(file)) {
+        const home = PACKAGE_HOMES[name];
+        assert.ok(home !== undefined, `"${name}" has no home: add it to PACKAGE_HOMES`);
+        assert.ok(file.startsWith(home), `"${name}" is imported only in ${home}`);
+      }
+      for (const { pattern, allowed } of BANS) {
+        if (allowed.some((place) => file.startsWith(place))) continue;
+        assert.doesNotMatch(code(file), pattern, `only in ${allowed.join(', ')}`);
+      }
+    });
+  }
+
+  it('has units that import downwards only, in the order of the table', () => {
+    const order = Object.keys(MAY_IMPORT);
+    for (const [from, targets] of Object.entries(MAY_IMPORT)) {
+      for (const to of targets)
+        assert.ok(order.indexOf(to) < order.indexOf(from), `${from}: ${to}`);
+    }
+  });
+
+  it('has no cycle between files', () => {
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      assert.ok(!path.includes(file), `a cycle: ${[...path, file].join(' → ')}`);
+      if (done.has(file)) return;
+      for (const to of relativeImports(file)) visit(to, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+  });
+
+  it('has a home for every dependency, and no other', () => {
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      readonly dependencies: Readonly<Record<string, string>>;
+    };
+    assert.deepEqual(Object.keys(PACKAGE_HOMES).toSorted(), Object.keys(dependencies).toSorted());
+  });
+
+  for (const folder of new Set([...files.map(dirname), 'examples', 'test'])) {
+    if (folder === 'src' || folder.startsWith('native/')) continue;
+    it(`${folder} has a README`, () => {
+      assert.ok(existsSync(join(folder, 'README.md')));
+    });
+  }
+});
+
+function unitOf(file: string): string {
+  const unit = Object.keys(MAY_IMPORT).find((u) => file === u || file.startsWith(`${u}/`));
+  assert.ok(unit !== undefined, `${file} belongs to no unit: add it to MAY_IMPORT`);
+  return unit;
+}
+
+function relativeImports(file: string): readonly string[] {
+  const relative = specifiers(file).filter((specifier) => specifier.startsWith('.'));
+  return relative.map((specifier) => normalize(join(dirname(file), specifier)));
+}
+
+function packageImports(file: string): readonly string[] {
+  return specifiers(file).filter((specifier) => !/^(\.|node:)/.test(specifier));
+}
+
+function specifiers(file: string): readonly string[] {
+  return [...code(file).matchAll(SPECIFIER)].map(([, specifier = '']) => specifier);
+}
+
+/** A file's text without its comments, which may name what the code must not. */
+function code(file: string): string {
+  return readFileSync(file, 'utf8').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '');
+}
