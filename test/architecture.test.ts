@@ -73,7 +73,7 @@ const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly stri
   { pattern: /\bconsole\./, allowed: ['src/cli/'] },
 ];
 
-const SPECIFIER = /\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
+const SPECIFIER = /\b(?:from|import)\s*\(?\s*['"]([^'"\s]+)['"]/g;
 
 const files = globSync('{src,parser,cache,native}/**/*.ts', {
   exclude: ['native/target/**'],
