@@ -1,0 +1,11 @@
+/** Where base images come from. */
+
+export { type RegistryClient, type RegistryClientOptions, createRegistryClient } from './client.ts';
+export type { ImageSource, PulledImage } from './image-source.ts';
+export {
+  formatLayoutLocation,
+  type LayoutLocation,
+  layoutSource,
+  parseLayoutLocation,
+} from './layout-source.ts';
+export { type DocumentCache, fetchBlob, registrySource, resolveImage } from './pull.ts';
