@@ -1,0 +1,17 @@
+/** Dockerfile text → AST, and the meaning of its words. Pure: no files, no network, runs in a browser. */
+
+export type * from './ast.ts';
+export { detectSyntax } from './directives.ts';
+export { parseDockerfile, parseInstruction } from './dockerfile.ts';
+export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
+export {
+  type BindMount,
+  type CacheMount,
+  type Mount,
+  type MountOptions,
+  parseMount,
+  type SecretMount,
+  type SshMount,
+  type TmpfsMount,
+} from './mount.ts';
+export { parsePorts } from './ports.ts';

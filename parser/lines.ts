@@ -1,0 +1,285 @@
+/**
+ * Text → logical lines (1.1): continuations joined, comments and blank lines left out, with a map
+ * from each character of a joined line back to its place in the file.
+ *
+ * Lines are asked for one at a time, because where a heredoc's body ends, and so where the next
+ * line starts, is only known once the instruction is parsed.
+ */
+
+import { TsbuildError, type Position, type SourceRange } from '../src/errors.ts';
+import type { Comment, Directive, ParseWarning } from './ast.ts';
+import { createDirectiveReader, type DirectiveReader } from './directives.ts';
+import { skipSpace, trimSpace, trimSpaceEnd } from './whitespace.ts';
+
+/** One instruction's text without its heredoc bodies, trimmed at both ends. */
+export interface LogicalLine {
+  readonly text: string;
+  /** Line numbers in the file, counted from 1. */
+  readonly firstLine: number;
+  readonly lastLine: number;
+  /** From the first character to the end of the last line. */
+  readonly range: SourceRange;
+  readonly leadingComments: readonly Comment[];
+  /** Maps offsets into `text` to a range of the file. */
+  readonly locate: (start: number, end: number) => SourceRange;
+}
+
+/** Reads a file from top to bottom. What it collects is complete once `nextLine()` has returned undefined. */
+export interface LineReader {
+  readonly source: string;
+  readonly file: string;
+  readonly escape: () => '\\' | '`';
+  readonly directives: readonly Directive[];
+  readonly comments: readonly Comment[];
+  readonly warnings: readonly ParseWarning[];
+  /** The next instruction's line, or undefined at the end. Throws ERR_PARSE. */
+  readonly nextLine: () => LogicalLine | undefined;
+  /** Cuts out the body that follows, up to a terminator (HD-3); undefined when that is missing. */
+  readonly takeBody: (terminator: string, chomp: boolean) => HeredocBody | undefined;
+  readonly lineCount: () => number;
+}
+
+export interface HeredocBody {
+  /** Line ends as in the file, the terminator's line not included. */
+  readonly content: string;
+  /** Terminator included. */
+  readonly range: SourceRange;
+  readonly lastLine: number;
+}
+
+/** Starts reading `source`. */
+export function openLines(source: string, file: string): LineReader {
+  const state: State = {
+    source,
+    file,
+    at: 0,
+    line: 0,
+    directives: createDirectiveReader(source, file),
+    comments: [],
+    warnings: [],
+    leading: [],
+  };
+  return {
+    source,
+    file,
+    escape: () => state.directives.escape(),
+    directives: state.directives.found,
+    comments: state.comments,
+    warnings: state.warnings,
+    nextLine: () => nextLine(state),
+    takeBody: (terminator, chomp) => takeBody(state, terminator, chomp),
+    lineCount: () => state.line,
+  };
+}
+
+interface State {
+  readonly source: string;
+  readonly file: string;
+  readonly directives: DirectiveReader;
+  readonly comments: Comment[];
+  readonly warnings: ParseWarning[];
+  at: number;
+  /** The number of lines read so far, so also that of the last one. */
+  line: number;
+  leading: Comment[];
+}
+
+interface PhysicalLine {
+  readonly number: number;
+  /** Without its end. */
+  readonly text: string;
+  readonly end: string;
+}
+
+/** BuildKit's scanner gives up on longer ones (LEX-1). Bytes, the line's end not counted. */
+const MAX_LINE_BYTES = 65535;
+
+function readPhysical(state: State): PhysicalLine | undefined {
+  const { source, at } = state;
+  if (at >= source.length) return undefined;
+  const newline = source.indexOf('\n', at);
+  const next = newline < 0 ? source.length : newline + 1;
+  const raw = source.slice(at, newline < 0 ? next : newline);
+  state.at = next;
+  state.line++;
+  if (isLongerThan(raw, MAX_LINE_BYTES)) {
+    const start: Position = { line: state.line, column: 0 };
+    throw new TsbuildError('ERR_PARSE', {
+      message: `Cannot parse line ${state.line}: dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`,
+      details: undefined,
+      location: { file: state.file, source, range: { start, end: { ...start, column: 80 } } },
+    });
+  }
+  let length = raw.length;
+  while (raw[length - 1] === '\r') length--;
+  return {
+    number: state.line,
+    text: raw.slice(0, length),
+    end: raw.slice(length) + (newline < 0 ? '' : '\n'),
+  };
+}
+
+function isLongerThan(text: string, bytes: number): boolean {
+  if (text.length * 3 <= bytes) return false;
+  return text.length > bytes || new TextEncoder().encode(text).length > bytes;
+}
+
+/** A stretch of a logical line: text of one physical line, from `column` on. */
+interface Piece {
+  at: number;
+  readonly text: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+function nextLine(state: State): LogicalLine | undefined {
+  for (let line = readPhysical(state); line !== undefined; line = readPhysical(state)) {
+    // The byte order mark belongs to the file, not to its first line (LEX-2).
+    const mark = line.number === 1 && line.text.startsWith('\uFEFF') ? 1 : 0;
+    const column = skipSpace(line.text, mark);
+    const text = line.text.slice(column);
+    if (text.startsWith('#')) {
+      readComment(state, line, column);
+      continue;
+    }
+    state.directives.stop();
+    if (text === '') {
+      state.leading = [];
+      continue;
+    }
+    return joinLines(state, { at: 0, text, line: line.number, column });
+  }
+  return undefined;
+}
+
+function readComment(state: State, line: PhysicalLine, column: number): void {
+  const range = lineRange(line, column);
+  if (state.directives.read(line.text.slice(column), range)) return;
+  const comment = addComment(state, line, column);
+  // An empty comment separates like an empty line (DIR-9).
+  if (comment.text.trim() === '') state.leading = [];
+  else state.leading.push(comment);
+}
+
+function addComment(state: State, line: PhysicalLine, column: number): Comment {
+  const comment: Comment = Object.freeze({
+    kind: 'comment',
+    text: line.text.slice(column + 1),
+    range: lineRange(line, column),
+  });
+  state.comments.push(comment);
+  return comment;
+}
+
+function lineRange(line: PhysicalLine, column: number): SourceRange {
+  return freezeRange(
+    { line: line.number, column },
+    { line: line.number, column: line.text.length },
+  );
+}
+
+function freezeRange(start: Position, end: Position): SourceRange {
+  return Object.freeze({ start: Object.freeze(start), end: Object.freeze(end) });
+}
+
+/** Reads on for as long as lines end in the escape character (LEX-5, LEX-6, LEX-7). */
+function joinLines(state: State, first: Piece): LogicalLine {
+  const pieces: Piece[] = [];
+  let isEmptySeen = false;
+  let last: PhysicalLine = { number: first.line, text: '', end: '' };
+  let lastColumn = first.column + first.text.length;
+  let isOpen = addPiece(pieces, first, state.directives.escape());
+  for (
+    let line = isOpen ? readPhysical(state) : undefined;
+    line;
+    line = isOpen ? readPhysical(state) : undefined
+  ) {
+    last = line;
+    lastColumn = line.text.length;
+    const column = skipSpace(line.text);
+    if (line.text[column] === '#') {
+      addComment(state, line, column);
+    } else if (column === line.text.length) {
+      isEmptySeen = true;
+    } else {
+      const piece = { at: 0, text: line.text, line: line.number, column: 0 };
+      isOpen = addPiece(pieces, piece, state.directives.escape());
+    }
+  }
+  const joined = pieces.map((piece) => piece.text).join('');
+  const text = trimSpace(joined);
+  // Offsets count from the trimmed text's start, so that the pieces need no trimming.
+  let at = -skipSpace(joined);
+  for (const piece of pieces) {
+    piece.at = at;
+    at += piece.text.length;
+  }
+  const end = { line: last.number, column: lastColumn };
+  if (isEmptySeen) warnEmpty(state, trimSpaceEnd(joined), end);
+  const leadingComments = Object.freeze(state.leading);
+  state.leading = [];
+  return {
+    text,
+    firstLine: first.line,
+    lastLine: last.number,
+    range: freezeRange({ line: first.line, column: first.column }, end),
+    leadingComments,
+    locate: (start, stop) => locatePieces(pieces, start, stop),
+  };
+}
+
+/** Adds a piece without its continuation character. True when there was one. */
+function addPiece(pieces: Piece[], piece: Piece, escape: string): boolean {
+  const { text } = piece;
+  let end = text.length;
+  while (text[end - 1] === ' ' || text[end - 1] === '\t') end--;
+  // A doubled escape does not continue, however many of them there are (LEX-6).
+  const isContinued = text[end - 1] === escape && text[end - 2] !== escape;
+  pieces.push(isContinued ? { ...piece, text: text.slice(0, end - 1) } : piece);
+  return isContinued;
+}
+
+/** BuildKit reports the last line of the instruction (LEX-7). */
+function warnEmpty(state: State, text: string, end: Position): void {
+  state.warnings.push(
+    Object.freeze({
+      rule: 'NoEmptyContinuation',
+      message: `Empty continuation line found in: ${text}`,
+      range: freezeRange({ line: end.line, column: 0 }, { ...end }),
+    }),
+  );
+}
+
+function locatePieces(pieces: readonly Piece[], start: number, end: number): SourceRange {
+  const first = locate(pieces, start);
+  // The end is exclusive: it lies right behind the last character, not at the next piece.
+  const last = end > start ? locate(pieces, end - 1) : first;
+  const after = end > start ? { line: last.line, column: last.column + 1 } : { ...first };
+  return freezeRange(first, after);
+}
+
+function locate(pieces: readonly Piece[], offset: number): Position {
+  let low = 0;
+  let high = pieces.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((pieces[middle]?.at ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  const piece = pieces[low];
+  return { line: piece?.line ?? 1, column: (piece?.column ?? 0) + offset - (piece?.at ?? 0) };
+}
+
+function takeBody(state: State, terminator: string, chomp: boolean): HeredocBody | undefined {
+  const lines: string[] = [];
+  const start: Position = { line: state.line + 1, column: 0 };
+  for (let line = readPhysical(state); line !== undefined; line = readPhysical(state)) {
+    const candidate = chomp ? line.text.replace(/^\t+/, '') : line.text;
+    if (candidate === terminator) {
+      const end = { line: line.number, column: line.text.length };
+      return { content: lines.join(''), range: freezeRange(start, end), lastLine: line.number };
+    }
+    lines.push(line.text + line.end);
+  }
+  return undefined;
+}
