@@ -1,0 +1,166 @@
+/** Images as an OCI archive: a layout directory's files in one tar. The bytes depend on the image only. */
+
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Pack } from 'tar-stream';
+import { TsbuildError } from '../errors.ts';
+import {
+  BLOB_DIRECTORY,
+  blobFiles,
+  type ExportImage,
+  type ExportOptions,
+  indexEntries,
+  indexFile,
+  type LayoutFile,
+  markerFile,
+} from './export-image.ts';
+import { isErrno, outputFailure } from './failure.ts';
+import { withParents } from './new-parents.ts';
+
+/** Layers are copied through memory in pieces of this size; smaller ones cost a turn of the loop each. */
+const CHUNK = 1024 * 1024;
+/** The largest time that all readers of plain tar headers understand. */
+const MAX_HEADER_TIME = 0x7fff_ffff;
+
+/**
+ * Writes an image as an archive (TAR-1, TAR-4). A file appears complete or not at all, and replaces an
+ * older one; into a device or a pipe it is written directly. A stream is left open.
+ * @throws ERR_OUTPUT_FAILED, ERR_USAGE when the stream is a terminal (OUT-3)
+ */
+export async function writeArchive(
+  destination: string | Writable,
+  image: ExportImage,
+  options: ExportOptions,
+): Promise<void> {
+  const { signal } = options;
+  const path = typeof destination === 'string' ? destination : '-';
+  try {
+    signal.throwIfAborted();
+    if (typeof destination !== 'string') {
+      refuseTerminal(destination);
+      await packInto(destination, image, { ...options, isOurs: false });
+    } else {
+      await withParents(resolve(destination), () => writeTo(destination, image, options));
+    }
+  } catch (error) {
+    throw outputFailure(error, path, signal);
+  }
+}
+
+function refuseTerminal(stream: Writable): void {
+  if (!('isTTY' in stream) || stream.isTTY !== true) return;
+  throw new TsbuildError('ERR_USAGE', {
+    message: 'Cannot write an image to the terminal',
+    details: undefined,
+    hint: 'Name a file with dest=FILE, or redirect the output.',
+  });
+}
+
+async function writeTo(path: string, image: ExportImage, options: ExportOptions): Promise<void> {
+  const target = await resolveTarget(path);
+  // Renaming over /dev/null would replace the device.
+  const isSpecial = target.kind === 'special';
+  const written = isSpecial ? target.path : `${target.path}.${randomUUID()}.tmp`;
+  const file = await open(written, isSpecial ? 'w' : 'wx');
+  try {
+    await packInto(file.createWriteStream({ highWaterMark: CHUNK }), image, {
+      ...options,
+      isOurs: true,
+    });
+    options.signal.throwIfAborted();
+    if (!isSpecial) await rename(written, target.path);
+  } catch (error) {
+    await closeQuietly(file);
+    if (!isSpecial) await rm(written, { force: true });
+    throw error;
+  }
+}
+
+/** A link stays a link: what it points to is written. */
+async function resolveTarget(path: string): Promise<{ kind: 'file' | 'special'; path: string }> {
+  try {
+    const stats = await stat(path);
+    if (stats.isDirectory()) throw new Error('It is a directory');
+    return { kind: stats.isFile() ? 'file' : 'special', path: await realpath(path) };
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return { kind: 'file', path: resolve(path) };
+    throw error;
+  }
+}
+
+/** The stream has closed it, unless it failed before it began. */
+async function closeQuietly(file: FileHandle): Promise<void> {
+  await file.close().catch(() => undefined);
+}
+
+interface PackOptions extends ExportOptions {
+  /** Whether the stream is to be ended. */
+  readonly isOurs: boolean;
+}
+
+/** Packs and writes side by side; whichever fails stops the other, and both have ended afterwards. */
+async function packInto(
+  sink: Writable,
+  image: ExportImage,
+  { created, signal, isOurs }: PackOptions,
+): Promise<void> {
+  const { pack: createPack } = await import('tar-stream');
+  const pack = createPack({ highWaterMark: CHUNK });
+  const failure = new AbortController();
+  const stop = AbortSignal.any([signal, failure.signal]);
+  const files = [...blobFiles(image), indexFile(indexEntries(image, created)), markerFile()];
+  const results = await Promise.allSettled([
+    pipeline(pack, sink, { signal: stop, end: isOurs }).catch((error: unknown) => {
+      failure.abort(error);
+      throw error;
+    }),
+    packAll(pack, files, { created, signal: stop }).catch((error: unknown) => {
+      failure.abort(error);
+      pack.destroy();
+      throw error;
+    }),
+  ]);
+  signal.throwIfAborted();
+  failure.signal.throwIfAborted();
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+async function packAll(
+  pack: Pack,
+  files: readonly LayoutFile[],
+  { created, signal }: ExportOptions,
+): Promise<void> {
+  const times = headerTimes(created);
+  for (const name of ['blobs/', `${BLOB_DIRECTORY}/`]) {
+    pack.entry({ name, type: 'directory', mode: 0o755, ...COMMON, ...times });
+  }
+  for (const { name, size, content } of files) {
+    signal.throwIfAborted();
+    const entry = pack.entry({ name, size, type: 'file', mode: 0o644, ...COMMON, ...times });
+    if (content.kind === 'bytes') entry.end(content.bytes);
+    else {
+      const source = createReadStream(content.path, { highWaterMark: CHUNK });
+      await pipeline(source, entry, { signal });
+    }
+  }
+  pack.finalize();
+}
+
+const COMMON = { uid: 0, gid: 0, uname: '', gname: '' } as const;
+
+interface HeaderTimes {
+  readonly mtime: Date;
+  readonly pax?: Record<string, string>;
+}
+
+/** tar-stream writes a wrong year outside of 1970 to 2038; a pax record holds any time. */
+function headerTimes(created: Date | undefined): HeaderTimes {
+  const seconds = Math.floor((created?.getTime() ?? 0) / 1000);
+  if (seconds >= 0 && seconds <= MAX_HEADER_TIME) return { mtime: new Date(seconds * 1000) };
+  const clamped = Math.min(Math.max(seconds, 0), MAX_HEADER_TIME);
+  return { mtime: new Date(clamped * 1000), pax: { mtime: String(seconds) } };
+}

@@ -1,0 +1,99 @@
+/** What is exported: an image's documents in memory, its layers as files. */
+
+import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import { type Digest, digestOf, hexOf } from '../oci/digest.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+
+/** A finished image. Its layers are in files that nobody changes. */
+export interface ExportImage {
+  readonly manifest: Uint8Array;
+  readonly config: Uint8Array;
+  /** With its platform. */
+  readonly manifestDescriptor: Descriptor;
+  readonly blobs: readonly { readonly descriptor: Descriptor; readonly path: string }[];
+  readonly names: readonly Reference[];
+}
+
+export interface ExportOptions {
+  /** Goes into index.json and into the archive's headers; without it they tell no time. */
+  readonly created?: Date | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A file of an image layout, by its name in there. */
+export interface LayoutFile {
+  readonly name: string;
+  readonly size: number;
+  readonly content:
+    | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+    | { readonly kind: 'path'; readonly path: string };
+}
+
+export const LAYOUT_MARKER = 'oci-layout';
+export const INDEX_FILE = 'index.json';
+export const BLOB_DIRECTORY = 'blobs/sha256';
+
+/** The file that makes a directory an image layout (image-spec image-layout.md, "oci-layout file"). */
+export function markerFile(): LayoutFile {
+  return bytesFile(LAYOUT_MARKER, Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
+}
+
+/** The blobs of an image, each once, sorted by name (TAR-4). */
+export function blobFiles(image: ExportImage): readonly LayoutFile[] {
+  const files = new Map<string, LayoutFile>();
+  for (const { descriptor, path } of image.blobs) {
+    const name = blobName(descriptor.digest);
+    files.set(name, { name, size: descriptor.size, content: { kind: 'path', path } });
+  }
+  for (const bytes of [image.config, image.manifest]) {
+    const name = blobName(digestOf(bytes));
+    files.set(name, bytesFile(name, bytes));
+  }
+  return [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The entries of an image in index.json: one for each name (TAR-3), or one without a name. */
+export function indexEntries(image: ExportImage, created: Date | undefined): readonly Descriptor[] {
+  const { manifestDescriptor: descriptor, names } = image;
+  const time = created && { 'org.opencontainers.image.created': formatTime(created) };
+  if (names.length === 0) return [annotate(descriptor, { ...time })];
+  return names.map((name) =>
+    annotate(descriptor, {
+      'io.containerd.image.name': formatReference(name),
+      ...time,
+      ...(name.tag !== undefined && { 'org.opencontainers.image.ref.name': name.tag }),
+    }),
+  );
+}
+
+/** A file from bytes in memory. */
+export function bytesFile(name: string, bytes: Uint8Array): LayoutFile {
+  return { name, size: bytes.length, content: { kind: 'bytes', bytes } };
+}
+
+/** index.json over these entries; those kept from an older one may be anything. */
+export function indexFile(entries: readonly unknown[]): LayoutFile {
+  const index = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: entries };
+  return bytesFile(INDEX_FILE, Buffer.from(JSON.stringify(index, null, 2)));
+}
+
+function annotate(descriptor: Descriptor, added: Readonly<Record<string, string>>): Descriptor {
+  const { mediaType, digest, size, platform } = descriptor;
+  const annotations = { ...descriptor.annotations, ...added };
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+    ...(platform && { platform }),
+  };
+}
+
+/** RFC 3339 to the second, as BuildKit. */
+function formatTime(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+function blobName(digest: Digest): string {
+  return `${BLOB_DIRECTORY}/${hexOf(digest)}`;
+}

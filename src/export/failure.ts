@@ -1,0 +1,26 @@
+/** Errors of writing an output, in our words. */
+
+import { TsbuildError } from '../errors.ts';
+
+/** What to throw after `error`: the abort's reason, a TsbuildError as it is, anything else as ERR_OUTPUT_FAILED. */
+export function outputFailure(error: unknown, path: string, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  if (error instanceof TsbuildError) return error;
+  return refused(path, error instanceof Error ? `${error.message}.` : undefined, error);
+}
+
+/** ERR_OUTPUT_FAILED. */
+export function refused(path: string, hint?: string, cause?: unknown): TsbuildError {
+  return new TsbuildError('ERR_OUTPUT_FAILED', {
+    message: `Cannot write the image to "${path}"`,
+    details: { path },
+    hint,
+    cause,
+  });
+}
+
+/** Whether a file system call failed for one of these reasons. */
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  return typeof error.code === 'string' && codes.includes(error.code);
+}
