@@ -172,7 +172,7 @@ export interface ProcessSpec {
   readonly limits: readonly ResourceLimit[];
 }
 
-/** `name` as in prlimit(1), lower case: `nofile`, `nproc`, … */
+/** `name` as in prlimit(1), lower case: `nofile`, `nproc`, … A negative number: unlimited. */
 export interface ResourceLimit {
   readonly name: string;
   readonly soft: number;

@@ -56,7 +56,56 @@ pub enum Error {
     IndexInvalid { path: PathBuf, reason: &'static str },
     #[error("Cannot use the ignore rule {regex:?}")]
     IgnoreRule { regex: String },
-    // The sandbox.
+    // The sandbox: entering the namespaces.
+    #[error("Cannot create a user namespace")]
+    UserNamespace(At),
+    #[error("Cannot map user and group ids: {reason}")]
+    IdMap { at: At, reason: String },
+    #[error("Cannot create a mount namespace")]
+    MountNamespace(At),
+    #[error("Cannot create a PID namespace")]
+    PidNamespace(At),
+    #[error("Cannot mount a fresh /proc")]
+    ProcMount(At),
+    #[error("Cannot mount an overlay on {}", quote(&.0.path))]
+    OverlayMount(At),
+
+    // The sandbox: a RUN.
+    #[error("Cannot start the sandbox {}", quote(&.0.path))]
+    SandboxStart(At),
+    #[error("Cannot create the namespaces of the sandbox")]
+    SandboxNamespaces(At),
+    #[error("Cannot bring up the loopback device")]
+    Loopback(At),
+    #[error("Cannot open the layer {}", quote(&.0.path))]
+    Layer(At),
+    #[error("Cannot prepare the root filesystem in {}", quote(&.0.path))]
+    RootFilesystem(At),
+    #[error("Cannot open the mount source {}", quote(&.0.path))]
+    MountSource(At),
+    #[error("Cannot open the mount target {}", quote(&.0.path))]
+    MountTarget(At),
+    #[error("Cannot mount on {}", quote(&.0.path))]
+    Mount(At),
+    #[error("Cannot change the root filesystem")]
+    PivotRoot(At),
+    #[error("Cannot set the host name")]
+    Hostname(At),
+    #[error("Cannot change to the working directory {}", quote(&.0.path))]
+    WorkingDirectory(At),
+    #[error("Cannot set up the standard streams")]
+    Streams(At),
+    #[error("Cannot set the resource limit \"{}\"", .0.path.display())]
+    ResourceLimit(At),
+    #[error("Cannot set the capabilities")]
+    Capabilities(At),
+    #[error("Cannot change to the user or group {}", quote(&.0.path))]
+    User(At),
+    #[error("Cannot load the seccomp filter")]
+    Seccomp(At),
+    /// What another process of the helper reported; told as it is.
+    #[error("{}", .0.message)]
+    Reported(HelperError),
 }
 
 impl Error {
@@ -79,17 +128,45 @@ impl Error {
             | Error::Remove(at)
             | Error::Stat(at)
             | Error::Metadata(at)
-            | Error::Thread(at) => (Some(&at.path), Some(at.errno)),
+            | Error::Thread(at)
+            | Error::UserNamespace(at)
+            | Error::IdMap { at, .. }
+            | Error::MountNamespace(at)
+            | Error::PidNamespace(at)
+            | Error::ProcMount(at)
+            | Error::OverlayMount(at)
+            | Error::SandboxStart(at)
+            | Error::SandboxNamespaces(at)
+            | Error::Loopback(at)
+            | Error::Layer(at)
+            | Error::RootFilesystem(at)
+            | Error::MountSource(at)
+            | Error::MountTarget(at)
+            | Error::Mount(at)
+            | Error::PivotRoot(at)
+            | Error::Hostname(at)
+            | Error::WorkingDirectory(at)
+            | Error::Streams(at)
+            | Error::ResourceLimit(at)
+            | Error::Capabilities(at)
+            | Error::User(at)
+            | Error::Seccomp(at) => (Some(&at.path), Some(at.errno)),
             Error::DigestMismatch { path, .. }
             | Error::ContentChanged { path }
             | Error::UnsafePath { path, .. }
             | Error::ArchiveInvalid { path, .. }
             | Error::IndexInvalid { path, .. } => (Some(path), None),
-            Error::Cancelled | Error::Request(_) | Error::IgnoreRule { .. } => (None, None),
+            Error::Cancelled
+            | Error::Request(_)
+            | Error::IgnoreRule { .. }
+            | Error::Reported(_) => (None, None),
         }
     }
 
     pub fn to_wire(&self) -> HelperError {
+        if let Error::Reported(reported) = self {
+            return reported.clone();
+        }
         let (path, errno) = self.at();
         let (expected, found) = match self {
             Error::DigestMismatch {
@@ -101,12 +178,24 @@ impl Error {
             step: self.step(),
             message: self.to_string(),
             path: path
+                .filter(|path| !path.as_os_str().is_empty())
                 .map(|path| String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()),
             errno: errno.map(|errno| errno.raw_os_error()),
             errno_name: errno.map(|errno| format!("{errno:?}")),
             expected,
             found,
         }
+    }
+}
+
+/// For `map_err`, of `IdMap`, which tells what the tool said.
+pub fn id_map<E: IntoErrno>(path: &str, reason: String) -> impl FnOnce(E) -> Error {
+    move |error| Error::IdMap {
+        at: At {
+            path: path.into(),
+            errno: error.into_errno(),
+        },
+        reason,
     }
 }
 

@@ -4,18 +4,24 @@
 //! `sandbox` is a re-exec of the helper by itself, and becomes the process of a RUN.
 //! Privileges: whatever the caller has; `namespace` and `sandbox` change them, nothing else does.
 
+mod base64;
 mod cancel;
 mod capability;
+mod command;
 mod error;
 mod mount;
 mod namespace;
+mod pending;
 mod protocol;
+mod remove;
 mod run;
 mod sandbox;
 mod seccomp;
 mod serve;
 #[allow(unsafe_code)]
 mod sys;
+mod tar_header;
+mod tar_reader;
 
 use std::process::ExitCode;
 

@@ -222,8 +222,8 @@ pub struct ProcessSpec {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ResourceLimit {
     pub name: String,
-    pub soft: u64,
-    pub hard: u64,
+    pub soft: i64,
+    pub hard: i64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -337,7 +337,7 @@ pub struct RunReply {
 }
 
 /// The payload of an error frame.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HelperError {
     pub step: String,

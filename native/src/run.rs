@@ -1,13 +1,272 @@
-//! Serves a run request. Privileges: those of the mode.
+//! Serves a run request: starts the sandbox, hands on its output, waits for its end. Privileges:
+//! those of the mode.
+//!
+//! The server has threads, and a fork of such a process may do nothing but exec. So the helper
+//! executes itself anew (`sandbox`), from a read-only mount of its file: in the sandbox,
+//! /proc/self/exe leads to it for as long as no command is executed, and nobody shall write there.
+//!
+//! The reply is given when the first process of the RUN is reaped. By then the kernel has ended
+//! every process of its PID namespace, and with the last of them its mounts: `upper` and `work` are
+//! free, and all output is in the pipes.
 
 use crate::cancel::Cancel;
-use crate::error::Error;
+use crate::error::{Error, at};
+use crate::mount;
 use crate::protocol::{RunReply, RunRequest, Stream};
+use crate::sandbox::Message;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::mount::MountAttrFlags;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, pidfd_open, waitpid,
+};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+/// The helper's own file, on a read-only mount. Set when the namespaces are entered.
+static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
+
+/// As much as a pipe holds.
+const CHUNK: usize = 64 << 10;
+
+/// Opens the helper's file for the sandboxes to come.
+pub fn keep_executable(path: &Path) -> Result<(), Error> {
+    let tree = mount::clone_tree(rustix::fs::CWD, path, false)
+        .and_then(|tree| {
+            mount::restrict(&tree, MountAttrFlags::MOUNT_ATTR_RDONLY, false)?;
+            Ok(tree)
+        })
+        .map_err(at(path, Error::SandboxStart))?;
+    let _ = EXECUTABLE.set(tree);
+    Ok(())
+}
 
 pub fn run(
-    _request: RunRequest,
-    _sink: &dyn Fn(Stream, &[u8]),
-    _cancel: &Cancel,
+    request: RunRequest,
+    sink: &dyn Fn(Stream, &[u8]),
+    cancel: &Cancel,
 ) -> Result<RunReply, Error> {
-    Err(Error::Request("run is not there yet".to_owned()))
+    cancel.check()?;
+    let mut sandbox = start(&request)?;
+    drop(request);
+    let first = FirstProcess::await_start(&mut sandbox, cancel)?;
+    let status = first.await_end(&mut sandbox, sink, cancel)?;
+    let signal = status.terminating_signal();
+    let exit_code = status.exit_status().unwrap_or(128 + signal.unwrap_or(0));
+    Ok(RunReply { exit_code, signal })
+}
+
+/// The re-executed helper, and our ends of what it was given.
+struct Sandbox {
+    child: Child,
+    channel: UnixStream,
+}
+
+fn start(request: &RunRequest) -> Result<Sandbox, Error> {
+    let executable = EXECUTABLE
+        .get()
+        .ok_or_else(|| Error::Request("mode plain cannot run".to_owned()))?;
+    let path = format!("/proc/self/fd/{}", executable.as_raw_fd());
+    let failed = || at("tsbuild-helper", Error::SandboxStart);
+    let (mut channel, theirs) = UnixStream::pair().map_err(failed())?;
+    let child = Command::new(path)
+        .arg0("tsbuild-helper")
+        .arg("sandbox")
+        .env_clear()
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed())?;
+    let spec = serde_json::to_vec(request).map_err(|error| Error::Request(error.to_string()))?;
+    // A sandbox that does not listen is found out below: it tells nothing.
+    let _ = channel.write_all(&spec);
+    let _ = channel.shutdown(Shutdown::Write);
+    Ok(Sandbox { child, channel })
+}
+
+/// The command's process, from before it is the command.
+struct FirstProcess {
+    pid: Pid,
+    cancelled: bool,
+}
+
+impl FirstProcess {
+    /// Waits until the command is executed, which closes the channel, or could not be set up.
+    fn await_start(sandbox: &mut Sandbox, cancel: &Cancel) -> Result<FirstProcess, Error> {
+        let mut told = Vec::new();
+        let mut pid = None;
+        let mut cancelled = false;
+        loop {
+            if let Some(pid) = pid
+                && !cancelled
+                && wait_readable(&sandbox.channel, cancel)?
+            {
+                kill(pid);
+                cancelled = true;
+            }
+            let mut buffer = [0; 4096];
+            match sandbox.channel.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => told.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+            pid = pid.or_else(|| messages(&told).find_map(started));
+        }
+        let _ = sandbox.child.wait();
+        let failure = messages(&told).find_map(failure);
+        match (pid, failure) {
+            (Some(pid), None) => Ok(FirstProcess { pid, cancelled }),
+            (pid, failure) => {
+                if let Some(pid) = pid {
+                    reap(pid)?;
+                }
+                cancel.check()?;
+                Err(failure
+                    .unwrap_or_else(|| at("tsbuild-helper", Error::SandboxStart)(Errno::CHILD)))
+            }
+        }
+    }
+
+    /// Hands on the output until the process is gone and the pipes are empty.
+    fn await_end(
+        mut self,
+        sandbox: &mut Sandbox,
+        sink: &dyn Fn(Stream, &[u8]),
+        cancel: &Cancel,
+    ) -> Result<WaitStatus, Error> {
+        let failed = || at("", Error::Streams);
+        let ended = pidfd_open(self.pid, PidfdFlags::empty()).map_err(failed())?;
+        let mut outputs = outputs(sandbox).map_err(failed())?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let cancel_fd = cancel.fd();
+            let mut fds = vec![PollFd::new(&ended, PollFlags::IN)];
+            fds.extend(
+                outputs
+                    .iter()
+                    .map(|(_, pipe)| PollFd::new(pipe, PollFlags::IN)),
+            );
+            if !self.cancelled {
+                fds.push(PollFd::new(&cancel_fd, PollFlags::IN));
+            }
+            match poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(failed()(errno)),
+            }
+            let is_over = !fds[0].revents().is_empty();
+            drop(fds);
+            if cancel.is_cancelled() && !self.cancelled {
+                kill(self.pid);
+                self.cancelled = true;
+            }
+            // Once it is over nobody writes any more: what is in the pipes is all there is.
+            outputs.retain(|(stream, pipe)| hand_on(*stream, pipe, &mut buffer, is_over, sink));
+            if is_over {
+                break;
+            }
+        }
+        let status = reap(self.pid)?;
+        if self.cancelled {
+            Err(Error::Cancelled)
+        } else {
+            Ok(status)
+        }
+    }
+}
+
+fn outputs(sandbox: &mut Sandbox) -> rustix::io::Result<Vec<(Stream, OwnedFd)>> {
+    let stdout = sandbox
+        .child
+        .stdout
+        .take()
+        .map(|pipe| (Stream::Stdout, OwnedFd::from(pipe)));
+    let stderr = sandbox
+        .child
+        .stderr
+        .take()
+        .map(|pipe| (Stream::Stderr, OwnedFd::from(pipe)));
+    let outputs: Vec<_> = stdout.into_iter().chain(stderr).collect();
+    for (_, pipe) in &outputs {
+        rustix::fs::fcntl_setfl(pipe, OFlags::NONBLOCK)?;
+    }
+    Ok(outputs)
+}
+
+/// Reads once, or with `all` until there is nothing more. False at the pipe's end.
+fn hand_on(
+    stream: Stream,
+    pipe: &OwnedFd,
+    buffer: &mut [u8],
+    all: bool,
+    sink: &dyn Fn(Stream, &[u8]),
+) -> bool {
+    loop {
+        match rustix::io::read(pipe, &mut *buffer) {
+            Ok(0) => return false,
+            Ok(count) => sink(stream, &buffer[..count]),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => return true,
+            Err(_) => return false,
+        }
+        if !all {
+            return true;
+        }
+    }
+}
+
+/// True when the request was cancelled; else there is something to read.
+fn wait_readable(channel: &UnixStream, cancel: &Cancel) -> Result<bool, Error> {
+    let cancel_fd = cancel.fd();
+    let mut fds = [
+        PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN),
+        PollFd::new(&cancel_fd, PollFlags::IN),
+    ];
+    match poll(&mut fds, None) {
+        Ok(_) | Err(Errno::INTR) => Ok(cancel.is_cancelled()),
+        Err(errno) => Err(at("", Error::Streams)(errno)),
+    }
+}
+
+/// The complete lines.
+fn messages(told: &[u8]) -> impl Iterator<Item = Message> + '_ {
+    told.split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+fn started(message: Message) -> Option<Pid> {
+    match message {
+        Message::Started(pid) => Pid::from_raw(pid),
+        Message::Failed(_) => None,
+    }
+}
+
+fn failure(message: Message) -> Option<Error> {
+    match message {
+        Message::Started(_) => None,
+        Message::Failed(error) => Some(Error::Reported(error)),
+    }
+}
+
+/// Its id cannot be another's: it is our child, and not reaped yet.
+fn kill(pid: Pid) {
+    let _ = kill_process(pid, Signal::KILL);
+}
+
+fn reap(pid: Pid) -> Result<WaitStatus, Error> {
+    loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(status),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(at("", Error::SandboxStart)(errno)),
+        }
+    }
 }

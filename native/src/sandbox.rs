@@ -1,7 +1,217 @@
-//! Becomes the process of a RUN. Privileges: drops them.
+//! Becomes the command of a RUN: the helper, executed anew by `run`, with one thread.
+//!
+//! Stdin is a socket: the request comes in, and what became of it goes out, as lines of JSON. Phases:
+//! 1. As the helper: enter a new PID namespace, and fork its first process as a sibling, so that the
+//!    helper itself can wait for it and kill it. Tell its id, and end.
+//! 2. In the fork, with the helper's privileges: the other namespaces, the root filesystem, and the
+//!    pivot into it. From here on nothing of the host is within reach but descriptors 0 to 2 and
+//!    those that exec closes.
+//! 3. In the root: host name, working directory, streams, limits.
+//! 4. Down: bounding set, groups, gid, uid (keeping the permitted set), then the filter, for which
+//!    CAP_SYS_ADMIN is needed once more because no_new_privs stays off (sudo and ping are to work),
+//!    then the capabilities of the command. Nothing but exec comes after.
+//!
+//! The command is PID 1 (EX-1): when it ends, the kernel ends what it left behind, and the mounts.
 
+use crate::error::{Error, at};
+use crate::mount::Root;
+use crate::protocol::{Network, ProcessSpec, ResourceLimit, RunRequest};
+use crate::sys::sandbox as sys;
+use crate::{capability, command, seccomp};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::MountPropagationFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::process::{Gid, Resource, Rlimit, Signal, Uid};
+use rustix::thread::{CapabilitySet, UnshareFlags};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
 
+/// What the sandbox tells `run`, one on a line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Message {
+    /// The id of the RUN's first process, in the helper's PID namespace.
+    Started(i32),
+    /// The RUN could not be set up.
+    Failed(crate::protocol::HelperError),
+}
+
 pub fn main() -> ExitCode {
-    ExitCode::FAILURE
+    let Ok(input) = std::io::stdin().as_fd().try_clone_to_owned() else {
+        return ExitCode::FAILURE;
+    };
+    let mut channel = UnixStream::from(input);
+    let outcome = start(&mut channel).and_then(|request| match request {
+        None => Ok(()),
+        Some(request) => become_command(&request).map(|code| std::process::exit(code)),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&mut channel, &Message::Failed(error.to_wire()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first phase. `None` in the process that ends, the request in the one that goes on.
+fn start(channel: &mut UnixStream) -> Result<Option<RunRequest>, Error> {
+    let mut request = Vec::new();
+    channel
+        .read_to_end(&mut request)
+        .map_err(at("", Error::SandboxStart))?;
+    let request =
+        serde_json::from_slice(&request).map_err(|error| Error::Request(error.to_string()))?;
+    sys::unshare(UnshareFlags::NEWPID).map_err(at("", Error::SandboxNamespaces))?;
+    let Some(child) = sys::fork_sibling().map_err(at("", Error::SandboxStart))? else {
+        return Ok(Some(request));
+    };
+    tell(channel, &Message::Started(child.as_raw_pid()));
+    Ok(None)
+}
+
+fn tell(channel: &mut UnixStream, message: &Message) {
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    // When nobody listens, there is nobody to tell that to.
+    let _ = channel.write_all(&line);
+}
+
+/// The other phases. Comes back with an exit code when the command cannot be executed.
+fn become_command(request: &RunRequest) -> Result<i32, Error> {
+    let process = &request.process;
+    let capabilities = capability::parse(&process.capabilities)?;
+    let filter = process.seccomp.as_ref().map(seccomp::program).transpose()?;
+    enter_namespaces(request.network)?;
+    let mut root = Root::mount(request)?;
+    root.perform(&request.mounts)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(at("/dev/null", Error::Streams))?;
+    root.pivot()?;
+
+    rustix::system::sethostname(request.hostname.as_bytes()).map_err(at("", Error::Hostname))?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    enter_directory(Path::new(&process.cwd))?;
+    set_streams(null, process)?;
+    process.limits.iter().try_for_each(set_limit)?;
+
+    capability::bound(capabilities)?;
+    change_user(process)?;
+    capability::raise()?;
+    if let Some(filter) = filter {
+        sys::load_filter(&filter).map_err(at("", Error::Seccomp))?;
+    }
+    // The kernel gives root the bounding set at exec, and nobody else anything.
+    let root_only = if process.uid == 0 {
+        capabilities
+    } else {
+        CapabilitySet::empty()
+    };
+    capability::keep(root_only)?;
+    Ok(command::execute(&process.argv, &process.env))
+}
+
+fn enter_namespaces(network: Network) -> Result<(), Error> {
+    let _ = rustix::process::setsid();
+    let mut flags =
+        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+    flags.set(UnshareFlags::NEWNET, network == Network::None);
+    sys::unshare(flags).map_err(at("", Error::SandboxNamespaces))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).map_err(at("/", Error::SandboxNamespaces))?;
+    if network == Network::None {
+        socket_with(
+            AddressFamily::INET,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .and_then(|socket| sys::loopback_up(socket.as_fd()))
+        .map_err(at("", Error::Loopback))?;
+    }
+    Ok(())
+}
+
+/// As root: what is made belongs to it, and it may enter what the user may not (EX-11).
+fn enter_directory(path: &Path) -> Result<(), Error> {
+    if !path.is_absolute() {
+        return Err(at(path, Error::WorkingDirectory)(Errno::INVAL));
+    }
+    std::fs::create_dir_all(path).map_err(at(path, Error::WorkingDirectory))?;
+    rustix::process::chdir(path).map_err(at(path, Error::WorkingDirectory))
+}
+
+/// Stdin is empty. Stdout and stderr are the pipes that we got; they become the user's, so that
+/// writing to /dev/stdout works for it. Nothing else stays open.
+fn set_streams(host_null: OwnedFd, process: &ProcessSpec) -> Result<(), Error> {
+    let failed = || at("", Error::Streams);
+    let null = own_null().unwrap_or(host_null);
+    rustix::stdio::dup2_stdin(&null).map_err(failed())?;
+    let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
+    // Fails for a user that does not exist here, which is told when we become it.
+    let _ = rustix::fs::fchown(std::io::stdout(), Some(uid), Some(gid));
+    let _ = rustix::fs::fchown(std::io::stderr(), Some(uid), Some(gid));
+    sys::close_on_exec_from(3).map_err(failed())
+}
+
+/// The sandbox's own /dev/null, if it has the real one.
+fn own_null() -> Option<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let null = rustix::fs::open("/dev/null", flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&null).ok()?;
+    let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
+    (is_device && stat.st_rdev == rustix::fs::makedev(1, 3)).then_some(null)
+}
+
+fn set_limit(limit: &ResourceLimit) -> Result<(), Error> {
+    let resource = match limit.name.as_str() {
+        "as" => Resource::As,
+        "core" => Resource::Core,
+        "cpu" => Resource::Cpu,
+        "data" => Resource::Data,
+        "fsize" => Resource::Fsize,
+        "locks" => Resource::Locks,
+        "memlock" => Resource::Memlock,
+        "msgqueue" => Resource::Msgqueue,
+        "nice" => Resource::Nice,
+        "nofile" => Resource::Nofile,
+        "nproc" => Resource::Nproc,
+        "rss" => Resource::Rss,
+        "rtprio" => Resource::Rtprio,
+        "rttime" => Resource::Rttime,
+        "sigpending" => Resource::Sigpending,
+        "stack" => Resource::Stack,
+        name => return Err(Error::Request(format!("unknown resource limit {name:?}"))),
+    };
+    let values = Rlimit {
+        current: u64::try_from(limit.soft).ok(),
+        maximum: u64::try_from(limit.hard).ok(),
+    };
+    rustix::process::setrlimit(resource, values).map_err(at(&limit.name, Error::ResourceLimit))
+}
+
+fn change_user(process: &ProcessSpec) -> Result<(), Error> {
+    use rustix::thread;
+    let groups: Vec<_> = process
+        .groups
+        .iter()
+        .map(|&gid| Gid::from_raw(gid))
+        .collect();
+    let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
+    match thread::set_thread_groups(&groups) {
+        // In a namespace with one gid there are no others to have.
+        Err(Errno::PERM) if groups.is_empty() => {}
+        outcome => outcome.map_err(at(format!("{:?}", process.groups), Error::User))?,
+    }
+    thread::set_keep_capabilities(true).map_err(at("", Error::Capabilities))?;
+    thread::set_thread_res_gid(gid, gid, gid).map_err(at(process.gid.to_string(), Error::User))?;
+    thread::set_thread_res_uid(uid, uid, uid).map_err(at(process.uid.to_string(), Error::User))?;
+    // After the change of ids, which clears it. The helper's PID namespace is the stronger promise.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(at("", Error::SandboxStart))
 }
