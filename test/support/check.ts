@@ -1,0 +1,75 @@
+/** Validates an image layout directory against its own bytes. */
+
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { digestOf } from '../../src/oci/digest.ts';
+
+/** The descriptor as it stands in a document, before any parser of ours. */
+export interface RawDescriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platform?: { readonly os: string; readonly architecture: string };
+}
+
+interface RawDocument {
+  readonly schemaVersion: number;
+  readonly manifests?: readonly RawDescriptor[];
+  readonly config: RawDescriptor;
+  readonly layers: readonly RawDescriptor[];
+}
+
+interface RawConfig {
+  readonly rootfs: { readonly diff_ids: readonly string[] };
+}
+
+/**
+ * Every descriptor resolves to bytes of its size and digest, every layer unpacks to its diffID, and
+ * there is no file that does not belong. Returns the entries of index.json.
+ */
+export async function checkLayout(directory: string): Promise<readonly RawDescriptor[]> {
+  assert.deepEqual((await readdir(directory)).sort(), ['blobs', 'index.json', 'oci-layout']);
+  assert.deepEqual(await readJson(join(directory, 'oci-layout')), { imageLayoutVersion: '1.0.0' });
+  assert.deepEqual(await readdir(join(directory, 'blobs')), ['sha256']);
+  for (const name of await readdir(join(directory, 'blobs', 'sha256'))) {
+    const bytes = await readFile(join(directory, 'blobs', 'sha256', name));
+    assert.equal(digestOf(bytes), `sha256:${name}`, 'a blob is named by its digest');
+  }
+  const index = (await readJson(join(directory, 'index.json'))) as RawDocument;
+  assert.equal(index.schemaVersion, 2);
+  const entries = index.manifests ?? [];
+  for (const entry of entries) await checkManifest(directory, entry);
+  return entries;
+}
+
+async function checkManifest(directory: string, descriptor: RawDescriptor): Promise<void> {
+  const bytes = await checkBlob(directory, descriptor);
+  const document = JSON.parse(bytes.toString()) as RawDocument;
+  assert.equal(document.schemaVersion, 2);
+  if (document.manifests !== undefined) {
+    for (const entry of document.manifests) await checkManifest(directory, entry);
+    return;
+  }
+  const config = JSON.parse((await checkBlob(directory, document.config)).toString()) as RawConfig;
+  const diffIDs: string[] = [];
+  for (const layer of document.layers) {
+    const stored = await checkBlob(directory, layer);
+    diffIDs.push(digestOf(layer.mediaType.endsWith('gzip') ? gunzipSync(stored) : stored));
+  }
+  assert.deepEqual(diffIDs, config.rootfs.diff_ids);
+}
+
+async function checkBlob(directory: string, descriptor: RawDescriptor): Promise<Buffer> {
+  const [algorithm = '', hex = ''] = descriptor.digest.split(':');
+  const bytes = await readFile(join(directory, 'blobs', algorithm, hex));
+  assert.equal(bytes.length, descriptor.size);
+  assert.equal(digestOf(bytes), descriptor.digest);
+  return bytes;
+}
+
+async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(await readFile(path, 'utf8'));
+}
