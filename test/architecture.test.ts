@@ -47,7 +47,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
   ],
   'src/index.ts': ['src/build.ts', 'src/options.ts', 'src/errors.ts', 'src/oci', 'src/progress'],
-  'src/cli': ['src/index.ts'],
+  'package.json': [],
+  'src/cli': ['src/index.ts', 'package.json'],
 };
 
 /** These are entered through their index.ts by everybody else. */

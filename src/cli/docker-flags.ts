@@ -1,0 +1,69 @@
+/** Flags of `docker build` and its relatives that this command does not act on. */
+
+/** A flag that is only recognised. */
+export interface DockerFlag {
+  /** As commander declares it. */
+  readonly declaration: string;
+  /** Why it is refused and what to do instead, as a sentence; undefined: it is ignored with a warning. */
+  readonly refusal: string | undefined;
+  /** Values with which it asks for nothing that would be missing. */
+  readonly harmless?: readonly string[];
+}
+
+/** Accepted, warned about once, ignored: they change how another builder works, not what it makes. */
+const IGNORED = [
+  '--builder <name>',
+  '-D, --debug',
+  '--compress',
+  '--rm',
+  '--force-rm',
+  '--security-opt <option>',
+  '--isolation <mode>',
+  '--layers',
+  '--skip-unused-stages',
+  '--force-build-metadata',
+  '--disable-content-trust',
+  '--resource <limits>',
+  '-m, --memory <bytes>',
+  '--memory-swap <bytes>',
+  '-c, --cpu-shares <weight>',
+  '--cpu-period <microseconds>',
+  '--cpu-quota <microseconds>',
+  '--cpuset-cpus <cpus>',
+  '--cpuset-mems <nodes>',
+];
+
+const NEEDS_SHARED_CACHE = 'The store keeps the cache between builds: leave the flag out.';
+const NO_ATTESTATIONS = 'This version attaches no attestations: leave the flag out.';
+
+/** Refused: to ignore one would silently give another result than the user asked for. */
+const REFUSED: Readonly<Record<string, string>> = {
+  '--push': 'Write the image with "-o type=oci,dest=image.tar" and push it with "skopeo copy".',
+  '--load': 'Write the image with "-o type=oci,dest=image.tar" and load it with "skopeo copy".',
+  '--iidfile <file>': 'Use "--quiet": it prints the digest.',
+  '--metadata-file <file>': 'Use "--quiet": it prints the digest.',
+  '--cache-from <source>': NEEDS_SHARED_CACHE,
+  '--cache-to <destination>': NEEDS_SHARED_CACHE,
+  '--attest <attestation>': NO_ATTESTATIONS,
+  '--provenance <value>': NO_ATTESTATIONS,
+  '--sbom <value>': NO_ATTESTATIONS,
+  '--call <method>': 'Only building is there yet.',
+  '--check': 'Only building is there yet.',
+  '--print <what>': 'Only building is there yet.',
+  '--annotation <annotation>': 'Use "--label" for what belongs to the image.',
+  '--ssh <agent>': 'Use "--secret" for a key.',
+  '--allow <entitlement>': 'No step gets more rights than the sandbox gives it.',
+  '--cgroup-parent <group>': 'Limit the whole build from outside, e.g. with "systemd-run".',
+  '--squash': 'Copy the result into a stage of its own: "FROM scratch", "COPY --from=…".',
+  '--policy <policy>': 'Pin base images by digest in the Dockerfile.',
+};
+
+/** Every flag that is recognised, but not acted on. */
+export const DOCKER_FLAGS: readonly DockerFlag[] = [
+  ...IGNORED.map((declaration) => ({ declaration, refusal: undefined })),
+  ...Object.entries(REFUSED).map(([declaration, refusal]) => ({
+    declaration,
+    refusal,
+    harmless: ['false', 'disabled=true'],
+  })),
+];

@@ -1,0 +1,124 @@
+/** Flags and environment to what `build()` takes. Reads secrets; touches nothing else. */
+
+import type { BuildOptions } from '../index.ts';
+import type { Flags } from './args.ts';
+import { usage } from './argv.ts';
+import { type Environment, parseEpoch, readSettings } from './environment.ts';
+import { readSecrets } from './secrets.ts';
+import {
+  parseBoolean,
+  parseCount,
+  parseSize,
+  refuseContext,
+  splitPair,
+  unsupported,
+} from './values.ts';
+
+/** How a build shows what it does. */
+export type ProgressKind = 'plain' | 'quiet' | 'none';
+
+/** A build as the command line asks for it. */
+export interface BuildRequest {
+  readonly options: BuildOptions;
+  readonly progress: ProgressKind;
+}
+
+/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_CONTEXT_UNSUPPORTED, ERR_SECRET_MISSING */
+export async function createRequest(flags: Flags, environment: Environment): Promise<BuildRequest> {
+  refuseContext(flags.context);
+  checkPull(flags.pull);
+  const { sourceDateEpoch, ...settings } = readSettings(environment);
+  const buildArgs = readBuildArgs(flags.buildArg, environment);
+  const epoch = buildArgs['SOURCE_DATE_EPOCH'];
+  const options = {
+    ...settings,
+    context: flags.context,
+    dockerfile: dockerfileOf(flags.file),
+    target: flags.target || undefined,
+    buildArgs,
+    labels: Object.fromEntries(flags.label.map((label) => splitPair(label))),
+    tags: flags.tag,
+    outputs: flags.output,
+    buildContexts: readBuildContexts(flags.buildContext),
+    platform: platformOf(flags.platform, environment),
+    secrets: await readSecrets(flags.secret, environment),
+    addHosts: flags.addHost,
+    network: networkOf(flags.network),
+    shmSize: flags.shmSize === undefined ? undefined : parseSize('--shm-size', flags.shmSize),
+    ulimits: flags.ulimit,
+    noCache: !flags.cache,
+    noCacheFilter: flags.cacheFilter.flatMap((stages) => stages.split(',')).filter(Boolean),
+    sourceDateEpoch: epoch ? parseEpoch(epoch) : sourceDateEpoch,
+    concurrency: flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs),
+  };
+  return { options: withoutUndefined(options), progress: progressOf(flags, environment) };
+}
+
+/** OPT-1: `K=V`, or `K` for what the environment has; a name it does not have is left out. */
+function readBuildArgs(
+  pairs: readonly string[],
+  environment: Environment,
+): Readonly<Record<string, string>> {
+  const args: Record<string, string> = {};
+  for (const pair of pairs) {
+    const [name, value] = pair.includes('=') ? splitPair(pair) : [pair, environment[pair]];
+    if (name === '') throw usage(`Cannot use "${pair}" as a build argument: it has no name`);
+    if (value !== undefined) args[name] = value;
+  }
+  return args;
+}
+
+function readBuildContexts(pairs: readonly string[]): Readonly<Record<string, string>> {
+  const contexts = pairs.map((pair): readonly [string, string] => {
+    const [name, source] = splitPair(pair);
+    if (name !== '' && source !== '') return [name, source];
+    throw usage(
+      `Cannot use "${pair}" as a build context`,
+      'Write "--build-context name=directory", or oci-layout://PATH for the directory.',
+    );
+  });
+  return Object.fromEntries(contexts);
+}
+
+function dockerfileOf(file: string | undefined): string | undefined {
+  if (file === '-') throw unsupported('a Dockerfile from standard input');
+  if (file !== undefined && /^https?:\/\//.test(file)) throw unsupported('a Dockerfile by URL');
+  return file || undefined;
+}
+
+function platformOf(flags: readonly string[], environment: Environment): string | undefined {
+  const given = flags.length > 0 ? flags : [environment['DOCKER_DEFAULT_PLATFORM'] ?? ''];
+  const platforms = given.flatMap((value) => value.split(',')).filter(Boolean);
+  if (platforms.length > 1) throw unsupported('more than one platform in a build');
+  return platforms[0] === 'local' ? undefined : platforms[0];
+}
+
+function networkOf(mode: string | undefined): BuildOptions['network'] {
+  if (mode === undefined || mode === 'default' || mode === 'none' || mode === 'host') return mode;
+  throw usage(`Cannot use the network "${mode}"`, 'It is "default", "none" or "host".');
+}
+
+/** The registry is always asked for what a tag means now, so only what forbids that is not there. */
+function checkPull(policy: string | undefined): void {
+  if (policy === undefined || ['always', 'newer', 'missing'].includes(policy)) return;
+  if (policy === 'never') throw unsupported('"--pull=never"');
+  parseBoolean('--pull', policy);
+}
+
+/** A terminal gets plain lines too. An unknown BUILDKIT_PROGRESS is no reason to fail. */
+function progressOf(flags: Flags, environment: Environment): ProgressKind {
+  if (flags.quiet) return 'quiet';
+  const kind = flags.progress ?? environment['BUILDKIT_PROGRESS'] ?? 'auto';
+  if (kind === 'quiet' || kind === 'none') return kind;
+  if (flags.progress === undefined || ['auto', 'plain', 'tty'].includes(kind)) return 'plain';
+  if (kind === 'rawjson') throw unsupported('"--progress=rawjson"');
+  throw usage(`Cannot show progress as "${kind}"`, 'It is "auto", "plain", "quiet" or "none".');
+}
+
+type Defined<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };
+
+/** exactOptionalPropertyTypes: an option that is not given must not be there. */
+function withoutUndefined<T extends object>(options: T): Defined<T> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as Defined<T>;
+}

@@ -1,0 +1,62 @@
+/** One build from the command line: shows its progress, reports its failure, answers with an exit code. */
+
+import { type BuildEvent, build, plainProgress } from '../index.ts';
+import { usage } from './argv.ts';
+import type { Environment } from './environment.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import { listenForInterrupts } from './interrupts.ts';
+import { report } from './report.ts';
+import type { BuildRequest, ProgressKind } from './request.ts';
+
+interface RunOptions {
+  /** What to tell before the build's own notices. */
+  readonly warnings: readonly string[];
+  readonly environment: Environment;
+}
+
+/** Never rejects: a failure is on stderr, and in the exit code. */
+export async function runBuild(request: BuildRequest, options: RunOptions): Promise<number> {
+  const show = createDisplay(request.progress);
+  const steps = new Map<number, string>();
+  let failed: string | undefined;
+  const onEvent = (event: BuildEvent): void => {
+    if (event.kind === 'step-start') steps.set(event.step, event.name);
+    // The first that fails is the one the build rejects with; the others were stopped by it.
+    if (event.kind === 'step-error' && event.failed) failed ??= steps.get(event.step);
+    show(event);
+  };
+  for (const message of options.warnings) {
+    onEvent({ kind: 'notice', level: 'warning', message, location: undefined });
+  }
+  const { signal, release } = listenForInterrupts();
+  try {
+    refuseTerminal(request.options.outputs ?? []);
+    const result = await build({ ...request.options, stdout: process.stdout, signal, onEvent });
+    if (request.progress === 'quiet') process.stdout.write(`${result.digest}\n`);
+    return EXIT.ok;
+  } catch (error) {
+    if (signal.aborted) return EXIT.interrupted;
+    report(error, { step: failed, environment: options.environment });
+    return exitCodeOf(error);
+  } finally {
+    release();
+  }
+}
+
+function createDisplay(kind: ProgressKind): (event: BuildEvent) => void {
+  switch (kind) {
+    case 'plain':
+      return plainProgress((text) => process.stderr.write(text));
+    case 'quiet':
+    case 'none':
+      return () => undefined;
+  }
+}
+
+/** BXS-3: an archive on a terminal helps nobody. */
+function refuseTerminal(outputs: readonly string[]): void {
+  const isStdout = (output: string): boolean => output === '-' || /(^|,)dest=-(,|$)/.test(output);
+  if (process.stdout.isTTY && outputs.some(isStdout)) {
+    throw usage('Cannot write the image to a terminal', 'Redirect it, e.g. "> image.tar".');
+  }
+}

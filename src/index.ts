@@ -1,0 +1,28 @@
+/** The public API: exports, nothing else. */
+
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  hasCode,
+  type Position,
+  type SourceLocation,
+  type SourceRange,
+  suggest,
+  TsbuildError,
+} from './errors.ts';
+export type { Descriptor } from './oci/descriptor.ts';
+export type { Digest, DiffID } from './oci/digest.ts';
+export type { ContainerConfig, History, ImageConfig } from './oci/image.ts';
+export type { BuildOptions, BuildResult } from './options.ts';
+export type {
+  BuildEvent,
+  NoticeEvent,
+  PlanEvent,
+  StepEndEvent,
+  StepErrorEvent,
+  StepInfo,
+  StepOutputEvent,
+  StepReport,
+  StepStartEvent,
+} from './progress/event.ts';
+export { plainProgress } from './progress/plain.ts';
