@@ -1,6 +1,6 @@
 /** RUN (1.7). */
 
-import { hasCode, suggest } from '../src/errors.ts';
+import { locate, suggest } from '../src/errors.ts';
 import type { RunInstruction } from './ast.ts';
 import { splitCsv } from './csv.ts';
 import { FLAGS, readFlags } from './flags.ts';
@@ -11,13 +11,12 @@ import {
   toCommand,
   toHeredocs,
 } from './lowering.ts';
-import { checkMount } from './mount.ts';
+import { checkMount } from './mount-draft.ts';
 
-/** RUN-1. The values of `--mount` are only checked as far as variables allow (RUN-12). */
+/** RUN-1. */
 export function lowerRun(lowering: Lowering): RunInstruction {
   const flags = readFlags(lowering, FLAGS.run);
-  const mounts = flags.list('mount');
-  checkFlags(lowering, 'mount', mounts, mountProblem);
+  checkMounts(lowering);
   const network = flags.text('network');
   if (network !== undefined && !isNetwork(network)) {
     return failInstruction(lowering, `invalid network mode "${network}"`);
@@ -26,16 +25,15 @@ export function lowerRun(lowering: Lowering): RunInstruction {
   if (security !== undefined && !isSecurity(security)) {
     return failInstruction(lowering, `security "${security}" is not valid`);
   }
-  const devices = flags.list('device');
-  checkFlags(lowering, 'device', devices, deviceProblem);
+  checkDevices(lowering);
   return {
     ...instructionBase(lowering),
     kind: 'run',
     command: toCommand(lowering.args),
-    mounts,
+    mounts: flags.list('mount'),
     network,
     security,
-    devices,
+    devices: flags.list('device'),
     heredocs: toHeredocs(lowering),
   };
 }
@@ -48,28 +46,23 @@ function isSecurity(text: string): text is 'sandbox' | 'insecure' {
   return text === 'sandbox' || text === 'insecure';
 }
 
-/** Fails at the flag whose value has a problem. */
-function checkFlags(
-  lowering: Lowering,
-  name: string,
-  values: readonly string[],
-  findProblem: (value: string) => string | undefined,
-): void {
-  for (const value of values) {
-    const problem = findProblem(value);
-    if (problem === undefined) continue;
-    const flag = lowering.flags.find((found) => found.name === name && found.value === value);
-    failInstruction(lowering, problem, flag?.range);
+/** Only as far as can be told before variables are known (RUN-12). */
+function checkMounts(lowering: Lowering): void {
+  for (const flag of lowering.flags) {
+    if (flag.name !== 'mount' || flag.value === undefined) continue;
+    try {
+      checkMount(flag.value);
+    } catch (error) {
+      throw locate(error, { file: lowering.file, source: lowering.source, range: flag.range });
+    }
   }
 }
 
-function mountProblem(value: string): string | undefined {
-  try {
-    checkMount(value);
-    return undefined;
-  } catch (error) {
-    if (!hasCode(error, 'ERR_INSTRUCTION_INVALID')) throw error;
-    return error.message;
+function checkDevices(lowering: Lowering): void {
+  for (const flag of lowering.flags) {
+    if (flag.name !== 'device' || flag.value === undefined) continue;
+    const problem = deviceProblem(flag.value);
+    if (problem !== undefined) failInstruction(lowering, problem, flag.range);
   }
 }
 

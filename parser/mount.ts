@@ -1,7 +1,6 @@
 /** The values of `RUN --mount` (RUN-8 to RUN-22). */
 
-import { suggest, TsbuildError } from '../src/errors.ts';
-import { splitCsv } from './csv.ts';
+import { type MountDraft, readDraft } from './mount-draft.ts';
 
 export type Mount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount;
 
@@ -71,9 +70,7 @@ export interface MountOptions {
 
 /** Reads the value of one `--mount` flag. Throws ERR_INSTRUCTION_INVALID; the message contains BuildKit's. */
 export function parseMount(text: string, options: MountOptions = {}): Mount {
-  const draft: Draft = { text, type: 'bind' };
-  for (const field of mountFields(text)) readField(draft, field, options);
-  checkDraft(draft);
+  const draft = readDraft(text, options.expand);
   switch (draft.type) {
     case 'bind':
       return finishBind(draft);
@@ -88,214 +85,7 @@ export function parseMount(text: string, options: MountOptions = {}): Mount {
   }
 }
 
-/**
- * The checks that can be made before variables are known (RUN-12, VAR-9).
- *
- * The rest waits, as a stage that is not built may hold a mount that is not valid.
- */
-export function checkMount(text: string): void {
-  for (const field of mountFields(text)) {
-    const [key, value] = splitField(field);
-    if (key === 'from' && /\$./.test(value ?? '')) {
-      fail(text, "'from' doesn't support variable expansion, define alias stage instead");
-    }
-  }
-}
-
-interface Draft {
-  readonly text: string;
-  type: Mount['kind'];
-  from?: string;
-  source?: string;
-  target?: string;
-  id?: string;
-  env?: string;
-  sharing?: CacheMount['sharing'];
-  readonly?: boolean;
-  required?: boolean;
-  size?: number;
-  mode?: number;
-  uid?: number;
-  gid?: number;
-}
-
-function fail(
-  text: string,
-  problem: string,
-  wrong?: { word: string; known: readonly string[] },
-): never {
-  const match = wrong === undefined ? undefined : suggest(wrong.word, wrong.known);
-  const hint = match === undefined ? '' : ` (did you mean ${match}?)`;
-  throw new TsbuildError('ERR_INSTRUCTION_INVALID', {
-    message: `Cannot use mount "${text}": ${problem}${hint}`,
-    details: undefined,
-  });
-}
-
-function mountFields(text: string): readonly string[] {
-  const fields = splitCsv(text);
-  return typeof fields === 'string' ? fail(text, `failed to parse csv mounts: ${fields}`) : fields;
-}
-
-function splitField(field: string): readonly [key: string, value: string | undefined] {
-  const equals = field.indexOf('=');
-  if (equals < 0) return [field.toLowerCase(), undefined];
-  return [field.slice(0, equals).toLowerCase(), field.slice(equals + 1)];
-}
-
-const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const;
-const SHARING = ['shared', 'private', 'locked'] as const;
-const KEYS = [
-  ...['type', 'from', 'source', 'src', 'target', 'dst', 'destination', 'readonly', 'ro'],
-  ...['readwrite', 'rw', 'required', 'size', 'id', 'sharing', 'mode', 'uid', 'gid', 'env'],
-];
-
-function readField(draft: Draft, field: string, options: MountOptions): void {
-  const [key, written] = splitField(field);
-  if (written === undefined) {
-    if (!BARE_KEYS.includes(key))
-      fail(draft.text, `invalid field '${field}' must be a key=value pair`);
-    setBoolean(draft, key, true);
-    return;
-  }
-  const value = options.expand === undefined ? written : options.expand(written);
-  const set = SETTERS[key];
-  if (set === undefined) {
-    fail(draft.text, `unexpected key '${key}' in '${field}'`, { word: key, known: KEYS });
-  }
-  set(draft, value, key);
-}
-
-const BARE_KEYS: readonly string[] = ['readonly', 'ro', 'readwrite', 'rw', 'required'];
-
-type Setter = (draft: Draft, value: string, key: string) => void;
-
-const setSource: Setter = (draft, value) => {
-  draft.source = value;
-};
-const setTarget: Setter = (draft, value) => {
-  draft.target = value;
-};
-const setFlag: Setter = (draft, value, key) => {
-  const parsed = parseBoolean(value);
-  // Asked first, because a key that the type does not have is the greater mistake.
-  if (key === 'required') allowOnly(draft, key, ['secret', 'ssh']);
-  if (parsed === undefined) fail(draft.text, `invalid value for ${key}: ${value}`);
-  setBoolean(draft, key, parsed);
-};
-
-const SETTERS: Readonly<Record<string, Setter | undefined>> = Object.assign(Object.create(null), {
-  source: setSource,
-  src: setSource,
-  target: setTarget,
-  dst: setTarget,
-  destination: setTarget,
-  readonly: setFlag,
-  ro: setFlag,
-  readwrite: setFlag,
-  rw: setFlag,
-  required: setFlag,
-  type: (draft, value) => {
-    const type = TYPES.find((known) => known === value.toLowerCase());
-    if (type === undefined) {
-      fail(draft.text, `unsupported mount type "${value}"`, { word: value, known: TYPES });
-    }
-    draft.type = type;
-  },
-  from: (draft, value) => {
-    draft.from = value;
-  },
-  id: (draft, value) => {
-    draft.id = value;
-  },
-  env: (draft, value, key) => {
-    allowOnly(draft, key, ['secret']);
-    draft.env = value;
-  },
-  size: (draft, value, key) => {
-    allowOnly(draft, key, ['tmpfs']);
-    draft.size = parseSize(value) ?? fail(draft.text, `invalid value for ${key}: ${value}`);
-  },
-  sharing: (draft, value) => {
-    const sharing = SHARING.find((known) => known === value.toLowerCase());
-    if (sharing === undefined) {
-      fail(draft.text, `unsupported sharing value "${value}"`, { word: value, known: SHARING });
-    }
-    draft.sharing = sharing;
-  },
-  mode: (draft, value) => {
-    draft.mode = parseUnsigned(value, 8) ?? fail(draft.text, `invalid value ${value} for mode`);
-  },
-  uid: (draft, value) => {
-    draft.uid = parseUnsigned(value, 10) ?? fail(draft.text, `invalid value ${value} for uid`);
-  },
-  gid: (draft, value) => {
-    draft.gid = parseUnsigned(value, 10) ?? fail(draft.text, `invalid value ${value} for gid`);
-  },
-} satisfies Record<string, Setter>);
-
-function setBoolean(draft: Draft, key: string, value: boolean): void {
-  if (key === 'required') {
-    allowOnly(draft, key, ['secret', 'ssh']);
-    draft.required = value;
-  } else {
-    draft.readonly = key === 'readwrite' || key === 'rw' ? !value : value;
-  }
-}
-
-/** The type that counts is the one known so far: BuildKit reads the keys in order, too. */
-function allowOnly(draft: Draft, key: string, types: readonly Mount['kind'][]): void {
-  if (!types.includes(draft.type)) {
-    fail(draft.text, `unexpected key '${key}' for mount type '${draft.type}'`);
-  }
-}
-
-/** Go's `strconv.ParseBool`. */
-function parseBoolean(text: string): boolean | undefined {
-  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
-  if (/^(0|f|F|FALSE|false|False)$/.test(text)) return false;
-  return undefined;
-}
-
-function parseUnsigned(text: string, base: 8 | 10): number | undefined {
-  if (!(base === 8 ? /^[0-7]+$/ : /^\d+$/).test(text)) return undefined;
-  const value = Number.parseInt(text, base);
-  return value <= 0xffff_ffff ? value : undefined;
-}
-
-/** Bytes of `64m`, `1.5 GiB`, `100`; units are powers of 1024. */
-function parseSize(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])i?)?b?$/i.exec(text);
-  if (match === null) return undefined;
-  const power = 'kmgtp'.indexOf((match[2] ?? '').toLowerCase() || ' ') + 1;
-  return Math.trunc(Number(match[1]) * 1024 ** power);
-}
-
-function checkDraft(draft: Draft): void {
-  const { text, type } = draft;
-  if (type === 'bind' || type === 'tmpfs') {
-    for (const key of ['mode', 'uid', 'gid'] as const) {
-      if (draft[key] !== undefined) fail(text, `${key} not allowed for "${type}" type mounts`);
-    }
-  }
-  if (type === 'secret') checkSecret(draft);
-  if (type === 'ssh' && draft.source) fail(text, 'ssh mount should not have a source');
-  if (draft.sharing !== undefined && type !== 'cache') {
-    fail(text, `invalid cache sharing set for ${type} mount`);
-  }
-}
-
-function checkSecret(draft: Draft): void {
-  const { text } = draft;
-  if (draft.from) fail(text, 'secret mount should not have a from');
-  if (draft.sharing !== undefined) fail(text, 'secret mount should not define sharing');
-  if (!draft.source && !draft.target && !draft.id) {
-    fail(text, 'invalid secret mount. one of source, target required');
-  }
-  if (draft.source && draft.id) fail(text, "both source and id can't be set");
-}
-
-function finishBind(draft: Draft): BindMount {
+function finishBind(draft: MountDraft): BindMount {
   return Object.freeze({
     kind: 'bind',
     target: draft.target ?? '',
@@ -305,7 +95,7 @@ function finishBind(draft: Draft): BindMount {
   });
 }
 
-function finishCache(draft: Draft): CacheMount {
+function finishCache(draft: MountDraft): CacheMount {
   return Object.freeze({
     kind: 'cache',
     target: draft.target ?? '',
@@ -320,7 +110,7 @@ function finishCache(draft: Draft): CacheMount {
   });
 }
 
-function finishTmpfs(draft: Draft): TmpfsMount {
+function finishTmpfs(draft: MountDraft): TmpfsMount {
   return Object.freeze({
     kind: 'tmpfs',
     target: draft.target ?? '',
@@ -330,7 +120,7 @@ function finishTmpfs(draft: Draft): TmpfsMount {
   });
 }
 
-function finishSecret(draft: Draft): SecretMount {
+function finishSecret(draft: MountDraft): SecretMount {
   const id = draft.id || draft.source || baseName(draft.target ?? '');
   const file = draft.env === undefined ? `/run/secrets/${baseName(id)}` : undefined;
   return Object.freeze({
@@ -345,7 +135,7 @@ function finishSecret(draft: Draft): SecretMount {
   });
 }
 
-function finishSsh(draft: Draft): SshMount {
+function finishSsh(draft: MountDraft): SshMount {
   return Object.freeze({
     kind: 'ssh',
     id: draft.id || 'default',

@@ -26,9 +26,9 @@ export function trimPrefix(pattern: string, value: string, longest: boolean): st
 
 /** `value` without the shortest (or longest) suffix that matches. */
 export function trimSuffix(pattern: string, value: string, longest: boolean): string {
-  const text = codePoints(value).reverse();
-  const end = matchEnd([...parsePattern(pattern)].reverse(), text, { start: 0, longest });
-  return end === undefined ? value : join(text.reverse(), 0, text.length - end);
+  const text = codePoints(value).toReversed();
+  const end = matchEnd(parsePattern(pattern).toReversed(), text, { start: 0, longest });
+  return end === undefined ? value : join(text.toReversed(), 0, text.length - end);
 }
 
 /** `value` with its first match replaced; the replacement is literal. */
@@ -119,7 +119,7 @@ function matchEnd(
 
 /** For each offset, 1 where a match can start: the mirrored pattern is run over the mirrored text. */
 function findStarts(pieces: Pattern, text: readonly number[]): Uint8Array {
-  const step = stepper([...pieces].reverse());
+  const step = stepper(pieces.toReversed());
   const starts = new Uint8Array(text.length + 1);
   let states = step.enter([]);
   for (let at = text.length; ; at--) {
