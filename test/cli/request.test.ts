@@ -21,20 +21,16 @@ describe('createRequest()', () => {
       context: '.',
       store: '/cache/tsbuild',
       dockerConfig: '/home/me/.docker',
-      ...{
-        buildArgs: {},
-        labels: {},
-        tags: [],
-        outputs: [],
-        buildContexts: {},
-        secrets: {},
-      },
-      ...{
-        addHosts: [],
-        ulimits: [],
-        noCache: false,
-        noCacheFilter: [],
-      },
+      buildArgs: {},
+      labels: {},
+      tags: [],
+      outputs: [],
+      buildContexts: {},
+      secrets: {},
+      addHosts: [],
+      ulimits: [],
+      noCache: false,
+      noCacheFilter: [],
     });
   });
 
