@@ -11,6 +11,8 @@ import { decodeFlag } from '../../parser/flags.ts';
 import type { ParsedArguments, ParsedLine } from '../../parser/grammar.ts';
 import { readInstructions } from '../../parser/nodes.ts';
 
+export { matchesIgnore as match, readIgnore } from '../../src/context/ignore.ts';
+
 /** Parses as far as BuildKit's `parser.Parse` does; `dump` is its `Node.Dump`. */
 export function parse(text: string): object {
   const { nodes, escape, warnings } = readInstructions(text, 'Dockerfile');
