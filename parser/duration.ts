@@ -21,18 +21,15 @@ export function parseDuration(text: string): number | string {
   const rest = text.replace(/^[-+]/, '');
   if (rest === '0') return 0;
   if (rest === '') return invalid;
-  const part = /(\d*)(\.?)(\d*)([^\d.]*)/y;
+  const part = /(\d*)\.?(\d*)([^\d.]*)/y;
   let total = 0;
   while (part.lastIndex < rest.length) {
-    const [, whole = '', point = '', fraction = '', unit = ''] = part.exec(rest) ?? [];
+    const [, whole = '', fraction = '', unit = ''] = part.exec(rest) ?? [];
     if (whole === '' && fraction === '') return invalid;
-    if (unit === '')
-      return point === '' && part.lastIndex < rest.length
-        ? invalid
-        : `time: missing unit in duration "${text}"`;
+    if (unit === '') return `time: missing unit in duration "${text}"`;
     const factor = Object.hasOwn(UNITS, unit) ? UNITS[unit] : undefined;
     if (factor === undefined) return `time: unknown unit "${unit}" in duration "${text}"`;
-    total += Math.trunc(Number(`${whole || '0'}${point}${fraction || '0'}`) * factor);
+    total += Math.trunc(Number(`${whole || '0'}.${fraction || '0'}`) * factor);
     if (total > MAX_NANOSECONDS) return invalid;
   }
   return sign * total;
