@@ -105,7 +105,7 @@ pub enum Error {
     Seccomp(At),
     /// What another process of the helper reported; told as it is.
     #[error("{}", .0.message)]
-    Reported(HelperError),
+    Reported(Box<HelperError>),
 }
 
 impl Error {
@@ -165,7 +165,7 @@ impl Error {
 
     pub fn to_wire(&self) -> HelperError {
         if let Error::Reported(reported) = self {
-            return reported.clone();
+            return (**reported).clone();
         }
         let (path, errno) = self.at();
         let (expected, found) = match self {

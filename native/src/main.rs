@@ -4,16 +4,27 @@
 //! `sandbox` is a re-exec of the helper by itself, and becomes the process of a RUN.
 //! Privileges: whatever the caller has; `namespace` and `sandbox` change them, nothing else does.
 
+mod archive;
 mod base64;
 mod cancel;
 mod capability;
+mod chunk;
 mod command;
+mod decompress;
+mod entry;
 mod error;
+mod extract;
+mod hasher;
+mod index;
+mod layer_directory;
+mod list;
+mod member;
 mod mount;
 mod namespace;
 mod pending;
 mod protocol;
 mod remove;
+mod root;
 mod run;
 mod sandbox;
 mod seccomp;

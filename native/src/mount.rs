@@ -1,304 +1,20 @@
-//! Puts together the root filesystem of a RUN. Needs CAP_SYS_ADMIN in the sandbox's mount namespace.
+//! Mounts, by descriptor. Needs CAP_SYS_ADMIN in the mount namespace.
 //!
-//! Everything that leads into the image is resolved by the kernel inside the new root
-//! (RESOLVE_IN_ROOT) to a descriptor, and mounted on by that descriptor, so that no symlink of an
-//! image, absolute or with `..`, reaches the host. A mount is made detached, given its flags, and
-//! attached only then: it is never there without them.
-//!
-//! The directory that the caller gives for the root holds a tmpfs of our own, with a place for the
-//! root and a few for what is mounted from; all but the root is gone when the old root is.
+//! A mount is made detached, given its flags, and attached only then: it is never there without them.
 
 use crate::error::{Error, at};
-use crate::protocol::{MountFlag, MountOperation, RunRequest};
 use crate::sys::sandbox as sys;
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
-    UnmountFlags,
 };
 use std::ffi::CString;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 type Sys<T> = Result<T, Errno>;
-
-/// The root filesystem, while it is put together.
-pub struct Root {
-    /// The overlay's root directory.
-    root: OwnedFd,
-    /// The tmpfs beneath: `root`, `empty`, `overlay`, `file-…`.
-    stage: OwnedFd,
-    files: usize,
-}
-
-impl Root {
-    /// Mounts the overlay of the request's layers.
-    pub fn mount(request: &RunRequest) -> Result<Root, Error> {
-        let failed = || at(&request.root, Error::RootFilesystem);
-        let place = open_path(&request.root).map_err(failed())?;
-        let stage = filesystem("tmpfs", &[("mode", "0700")], MountAttrFlags::empty())
-            .and_then(|tree| attach(&tree, &place).map(|()| tree))
-            .map_err(failed())?;
-        for name in ["root", "empty", "overlay"] {
-            rustix::fs::mkdirat(&stage, name, Mode::from_raw_mode(0o755)).map_err(failed())?;
-        }
-        let target = open_at(&stage, "root").map_err(failed())?;
-        let writable = Some((request.upper.as_path(), request.work.as_path()));
-        let layers = or_empty(&request.layers, &request.root);
-        overlay(&layers, writable, &target)?;
-        // Opened again, the name leads to what was mounted on it.
-        let root = open_at(&stage, "root").map_err(failed())?;
-        Ok(Root {
-            root,
-            stage,
-            files: 0,
-        })
-    }
-
-    /// Performs the operations in order.
-    pub fn perform(&mut self, operations: &[MountOperation]) -> Result<(), Error> {
-        operations
-            .iter()
-            .try_for_each(|operation| self.perform_one(operation))
-    }
-
-    /// Makes it the root of the mount namespace, and leaves nothing else in it.
-    pub fn pivot(self) -> Result<(), Error> {
-        rustix::process::fchdir(&self.root)
-            // The old root comes to lie on top of the new one, from where it is taken away.
-            .and_then(|()| rustix::process::pivot_root(".", "."))
-            .and_then(|()| rustix::mount::unmount(".", UnmountFlags::DETACH))
-            .and_then(|()| rustix::process::chdir("/"))
-            .map_err(at("", Error::PivotRoot))
-    }
-
-    fn perform_one(&mut self, operation: &MountOperation) -> Result<(), Error> {
-        match operation {
-            MountOperation::Bind {
-                source,
-                target,
-                readonly,
-                recursive,
-                flags,
-            } => {
-                let tree =
-                    clone_tree(CWD, source, *recursive).map_err(at(source, Error::MountSource))?;
-                self.place(&tree, target, attributes(flags, *readonly), *recursive)
-            }
-            MountOperation::Tmpfs {
-                target,
-                mode,
-                size,
-                readonly,
-                flags,
-            } => {
-                let mode = format!("{mode:o}");
-                let size = size.map(|size| size.to_string());
-                let mut options = vec![("mode", mode.as_str())];
-                options.extend(size.as_deref().map(|size| ("size", size)));
-                let attributes = attributes(flags, *readonly);
-                self.mount_filesystem("tmpfs", &options, attributes, target)
-            }
-            MountOperation::Overlay {
-                layers,
-                upper,
-                work,
-                subpath,
-                target,
-                readonly,
-            } => {
-                let writable = upper.as_deref().zip(work.as_deref());
-                let tree = self.overlay_part(layers, writable, subpath)?;
-                self.place(&tree, target, attributes(&[], *readonly), false)
-            }
-            MountOperation::Proc { target } => self.mount_filesystem("proc", &[], inert(), target),
-            MountOperation::Mqueue { target } => {
-                self.mount_filesystem("mqueue", &[], inert(), target)
-            }
-            MountOperation::Devpts { target } => self.mount_devpts(target),
-            MountOperation::Device { name, target } => self.bind_device(name, target),
-            MountOperation::Symlink { target, to } => self
-                .in_parent(target, |parent, name| {
-                    rustix::fs::symlinkat(to, parent, name)
-                })
-                .map_err(at(target, Error::MountTarget)),
-            MountOperation::Directory { target, mode } => self
-                .in_parent(target, |parent, name| make_directory(parent, name, *mode))
-                .map_err(at(target, Error::MountTarget)),
-            MountOperation::File {
-                target,
-                content,
-                mode,
-                uid,
-                gid,
-                readonly,
-                flags,
-            } => {
-                let owner = (Uid::from_raw(*uid), Gid::from_raw(*gid));
-                let bytes = crate::base64::decode(content)
-                    .ok_or_else(|| Error::Request(format!("bad base64 for {target:?}")))?;
-                let tree = self
-                    .stage_file(&bytes, *mode, owner)
-                    .map_err(at(target, Error::Mount))?;
-                self.place(&tree, target, attributes(flags, *readonly), false)
-            }
-            MountOperation::Mask { target } => self.mask(target),
-            MountOperation::Readonly { target } => self.make_readonly(target),
-        }
-    }
-
-    /// What the target is at this moment, the topmost mount on it included.
-    fn resolve(&self, target: &Path) -> Sys<OwnedFd> {
-        resolve_in(&self.root, target)
-    }
-
-    fn in_parent<T>(&self, target: &Path, act: impl FnOnce(&OwnedFd, &Path) -> Sys<T>) -> Sys<T> {
-        let parent = target.parent().ok_or(Errno::INVAL)?;
-        let name = target.file_name().ok_or(Errno::INVAL)?;
-        act(&self.resolve(parent)?, Path::new(name))
-    }
-
-    fn place(
-        &self,
-        tree: &OwnedFd,
-        target: &Path,
-        attributes: MountAttrFlags,
-        recursive: bool,
-    ) -> Result<(), Error> {
-        let onto = self
-            .resolve(target)
-            .map_err(at(target, Error::MountTarget))?;
-        restrict(tree, attributes, recursive)
-            .and_then(|()| attach(tree, &onto))
-            .map_err(at(target, Error::Mount))
-    }
-
-    fn mount_filesystem(
-        &self,
-        name: &str,
-        options: &[(&str, &str)],
-        attributes: MountAttrFlags,
-        target: &Path,
-    ) -> Result<(), Error> {
-        let tree = filesystem(name, options, attributes).map_err(at(target, Error::Mount))?;
-        self.place(&tree, target, MountAttrFlags::empty(), false)
-    }
-
-    /// Terminals belong to the group `tty`, where this user namespace has it.
-    fn mount_devpts(&self, target: &Path) -> Result<(), Error> {
-        let mut options = vec![
-            ("newinstance", ""),
-            ("ptmxmode", "0666"),
-            ("mode", "0620"),
-            ("gid", "5"),
-        ];
-        let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-        let tree = match filesystem("devpts", &options, flags) {
-            Err(Errno::INVAL) => {
-                options.pop();
-                filesystem("devpts", &options, flags)
-            }
-            outcome => outcome,
-        };
-        let tree = tree.map_err(at(target, Error::Mount))?;
-        self.place(&tree, target, MountAttrFlags::empty(), false)
-    }
-
-    /// A bind mount in every mode, because a user namespace cannot make device nodes. A node that
-    /// the host lacks is left out: a machine without a terminal has no console.
-    fn bind_device(&self, name: &str, target: &Path) -> Result<(), Error> {
-        let source = Path::new("/dev").join(name);
-        let node = match clone_tree(CWD, &source, false) {
-            Err(Errno::NOENT) => return Ok(()),
-            outcome => outcome.map_err(at(&source, Error::MountSource))?,
-        };
-        let path = target.join(name);
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.in_parent(&path, |parent, name| {
-            rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o666))
-        })
-        .map_err(at(&path, Error::MountTarget))?;
-        self.place(&node, &path, MountAttrFlags::empty(), false)
-    }
-
-    /// Mounts the overlay where nobody sees it, and takes out the part that is asked for.
-    fn overlay_part(
-        &self,
-        layers: &[PathBuf],
-        writable: Option<(&Path, &Path)>,
-        subpath: &Path,
-    ) -> Result<OwnedFd, Error> {
-        let hidden = open_at(&self.stage, "overlay").map_err(at(subpath, Error::Mount))?;
-        let empty = PathBuf::from(format!("/proc/self/fd/{}/empty", self.stage.as_raw_fd()));
-        let mut layers = or_empty(layers, &empty);
-        if layers.len() == 1 && writable.is_none() {
-            // An overlay without an upper directory needs two.
-            layers.insert(0, empty);
-        }
-        overlay(&layers, writable, &hidden)?;
-        let mounted = open_at(&self.stage, "overlay").map_err(at(subpath, Error::Mount))?;
-        let part = resolve_in(&mounted, subpath)
-            .and_then(|part| clone_tree(&part, "", false))
-            .map_err(at(subpath, Error::MountSource));
-        let path = format!("/proc/self/fd/{}", mounted.as_raw_fd());
-        rustix::mount::unmount(path, UnmountFlags::DETACH).map_err(at(subpath, Error::Mount))?;
-        part
-    }
-
-    fn stage_file(&mut self, bytes: &[u8], mode: u32, owner: (Uid, Gid)) -> Sys<OwnedFd> {
-        self.files += 1;
-        let name = format!("file-{}", self.files);
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.stage, &name, flags, Mode::from_raw_mode(0o600))?;
-        let mut file = std::fs::File::from(file);
-        file.write_all(bytes)
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        rustix::fs::fchown(&file, Some(owner.0), Some(owner.1))?;
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        clone_tree(&self.stage, &name, false)
-    }
-
-    fn mask(&self, target: &Path) -> Result<(), Error> {
-        let Some(onto) = self.resolve_existing(target)? else {
-            return Ok(());
-        };
-        let kind = rustix::fs::statat(&onto, "", AtFlags::EMPTY_PATH)
-            .map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let tree = match kind {
-            Ok(FileType::Directory) => clone_tree(&self.stage, "empty", false),
-            Ok(_) => clone_tree(CWD, "/dev/null", false),
-            Err(errno) => Err(errno),
-        };
-        tree.and_then(|tree| {
-            restrict(&tree, MountAttrFlags::MOUNT_ATTR_RDONLY, false)?;
-            attach(&tree, &onto)
-        })
-        .map_err(at(target, Error::Mount))
-    }
-
-    fn make_readonly(&self, target: &Path) -> Result<(), Error> {
-        let Some(onto) = self.resolve_existing(target)? else {
-            return Ok(());
-        };
-        clone_tree(&onto, "", true)
-            .and_then(|tree| {
-                restrict(&tree, MountAttrFlags::MOUNT_ATTR_RDONLY, true)?;
-                attach(&tree, &onto)
-            })
-            .map_err(at(target, Error::Mount))
-    }
-
-    fn resolve_existing(&self, target: &Path) -> Result<Option<OwnedFd>, Error> {
-        match self.resolve(target) {
-            Ok(fd) => Ok(Some(fd)),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(errno) => Err(at(target, Error::MountTarget)(errno)),
-        }
-    }
-}
 
 /// Mounts an overlay of `layers` (lowest first) on a directory, with its upper and work directory.
 ///
@@ -345,6 +61,8 @@ pub fn overlay(
 /// A new instance of a filesystem, detached. An option without a value is a flag.
 pub fn filesystem(name: &str, options: &[(&str, &str)], flags: MountAttrFlags) -> Sys<OwnedFd> {
     let context = rustix::mount::fsopen(name, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    // What /proc/mounts shows as the device.
+    rustix::mount::fsconfig_set_string(&context, "source", name)?;
     for (key, value) in options {
         if value.is_empty() {
             rustix::mount::fsconfig_set_flag(&context, *key)?;
@@ -380,7 +98,8 @@ pub fn clone_tree(from: impl AsFd, path: impl rustix::path::Arg, recursive: bool
     rustix::mount::open_tree(from, path, flags)
 }
 
-fn resolve_in(root: &OwnedFd, path: &Path) -> Sys<OwnedFd> {
+/// What a path is inside a root, symlinks followed inside it, the topmost mount on it included.
+pub fn resolve_in(root: &OwnedFd, path: &Path) -> Sys<OwnedFd> {
     loop {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         match rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT) {
@@ -391,43 +110,8 @@ fn resolve_in(root: &OwnedFd, path: &Path) -> Sys<OwnedFd> {
     }
 }
 
-fn make_directory(parent: &OwnedFd, name: &Path, mode: u32) -> Sys<()> {
-    match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o700)) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
-    }
-    // Not subject to the umask.
-    rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty())
-}
-
-fn attributes(flags: &[MountFlag], readonly: bool) -> MountAttrFlags {
-    let mut attributes = MountAttrFlags::empty();
-    attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, readonly);
-    for flag in flags {
-        attributes |= match flag {
-            MountFlag::Nosuid => MountAttrFlags::MOUNT_ATTR_NOSUID,
-            MountFlag::Nodev => MountAttrFlags::MOUNT_ATTR_NODEV,
-            MountFlag::Noexec => MountAttrFlags::MOUNT_ATTR_NOEXEC,
-        };
-    }
-    attributes
-}
-
-fn inert() -> MountAttrFlags {
-    MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC
-}
-
-/// The layers, or a directory that is empty: FROM scratch.
-fn or_empty(layers: &[PathBuf], empty: &Path) -> Vec<PathBuf> {
-    if layers.is_empty() {
-        return vec![empty.to_owned()];
-    }
-    layers.to_vec()
-}
-
-fn open_path(path: &Path) -> Sys<OwnedFd> {
+/// A descriptor that only names.
+pub fn open_path(path: &Path) -> Sys<OwnedFd> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
@@ -436,7 +120,8 @@ fn open_directory(path: &Path) -> Sys<OwnedFd> {
     rustix::fs::open(path, flags, Mode::empty())
 }
 
-fn open_at(directory: impl AsFd, name: &str) -> Sys<OwnedFd> {
+/// A descriptor that only names what is in a directory.
+pub fn open_at(directory: impl AsFd, name: &str) -> Sys<OwnedFd> {
     let directory: BorrowedFd<'_> = directory.as_fd();
     rustix::fs::openat(
         directory,

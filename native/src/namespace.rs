@@ -107,7 +107,7 @@ fn enter_mapped(uid_map: &str, gid_map: &str) -> Result<(), Error> {
     entered?;
     read.map_err(at("", Error::UserNamespace))?;
     if let Ok(error) = serde_json::from_slice::<HelperError>(&report) {
-        return Err(Error::Reported(error));
+        return Err(Error::Reported(Box::new(error)));
     }
     become_root()
 }

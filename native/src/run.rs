@@ -252,7 +252,7 @@ fn started(message: Message) -> Option<Pid> {
 fn failure(message: Message) -> Option<Error> {
     match message {
         Message::Started(_) => None,
-        Message::Failed(error) => Some(Error::Reported(error)),
+        Message::Failed(error) => Some(Error::Reported(Box::new(error))),
     }
 }
 

@@ -14,8 +14,8 @@
 //! The command is PID 1 (EX-1): when it ends, the kernel ends what it left behind, and the mounts.
 
 use crate::error::{Error, at};
-use crate::mount::Root;
 use crate::protocol::{Network, ProcessSpec, ResourceLimit, RunRequest};
+use crate::root::Root;
 use crate::sys::sandbox as sys;
 use crate::{capability, command, seccomp};
 use rustix::fs::{FileType, Mode, OFlags};
