@@ -235,7 +235,7 @@ export type MountOperation =
   | { readonly kind: 'proc'; readonly target: string }
   | { readonly kind: 'mqueue'; readonly target: string }
   | { readonly kind: 'devpts'; readonly target: string }
-  /** A node of the host's /dev, at the same name below the target directory. */
+  /** The node NAME of the host's /dev, if it has that, on a file that is made at the target. */
   | { readonly kind: 'device'; readonly name: string; readonly target: string }
   | { readonly kind: 'symlink'; readonly target: string; readonly to: string }
   /** A directory or a file made inside an earlier mount (a tmpfs). */

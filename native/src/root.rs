@@ -212,13 +212,12 @@ impl Root {
             Err(Errno::NOENT) => return Ok(()),
             outcome => outcome.map_err(at(&source, Error::MountSource))?,
         };
-        let path = target.join(name);
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.in_parent(&path, |parent, name| {
+        self.in_parent(target, |parent, name| {
             rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o666))
         })
-        .map_err(at(&path, Error::MountTarget))?;
-        self.place(&node, &path, MountAttrFlags::empty(), false)
+        .map_err(at(target, Error::MountTarget))?;
+        self.place(&node, target, MountAttrFlags::empty(), false)
     }
 
     /// Mounts the overlay where nobody sees it, and takes out the part that is asked for.
