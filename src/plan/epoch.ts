@@ -1,0 +1,18 @@
+/** The value of SOURCE_DATE_EPOCH (ARG-9). */
+
+import { TsbuildError } from '../errors.ts';
+
+/**
+ * Seconds since the Unix epoch; undefined for '' (reset) and for `context`, because a directory has
+ * no time of its own. @throws ERR_USAGE for anything else
+ */
+export function sourceDateEpochOf(text: string): number | undefined {
+  if (text === '' || text === 'context') return undefined;
+  const seconds = Number(text);
+  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(seconds)) return seconds;
+  throw new TsbuildError('ERR_USAGE', {
+    message: `Cannot date the image: invalid SOURCE_DATE_EPOCH: ${text}`,
+    details: undefined,
+    hint: 'It is a number of seconds since 1970-01-01 UTC, for example the output of "git log -1 --format=%ct".',
+  });
+}

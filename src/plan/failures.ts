@@ -1,0 +1,24 @@
+/** Words for what a Dockerfile asks for and cannot have. Locations are added where they are known. */
+
+import { type SourceLocation, type SourceRange, TsbuildError } from '../errors.ts';
+
+/** A well-formed instruction that describes no build: ERR_INSTRUCTION_INVALID. */
+export function invalid(message: string, hint?: string): TsbuildError<'ERR_INSTRUCTION_INVALID'> {
+  return new TsbuildError('ERR_INSTRUCTION_INVALID', { message, details: undefined, hint });
+}
+
+/** Something that `docker build` has and this version does not: ERR_UNSUPPORTED. */
+export function unsupported(
+  feature: string,
+  options: { readonly message: string; readonly hint: string },
+): TsbuildError<'ERR_UNSUPPORTED'> {
+  return new TsbuildError('ERR_UNSUPPORTED', { ...options, details: { feature } });
+}
+
+/** Where a node of the AST stands. */
+export function locationOf(
+  dockerfile: { readonly file: string; readonly source: string },
+  range: SourceRange,
+): SourceLocation {
+  return Object.freeze({ file: dockerfile.file, range, source: dockerfile.source });
+}

@@ -1,0 +1,123 @@
+/** Arguments from before the first stage: platforms, `--build-arg`, ARGs above the first FROM (1.5). */
+
+import { type Dockerfile, expandWord } from '../../parser/index.ts';
+import { locate } from '../errors.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { sourceDateEpochOf } from './epoch.ts';
+import { locationOf } from './failures.ts';
+import type { BaseImage, PlanOptions } from './options.ts';
+
+export interface GlobalArgs {
+  /** What `--build-arg` says, SOURCE_DATE_EPOCH in seconds or gone. */
+  readonly buildArgs: ReadonlyMap<string, string>;
+  /** What FROM can use, and what a stage gets by `ARG NAME` (VAR-8, ARG-2). */
+  readonly values: ReadonlyMap<string, string>;
+  /** `NAME=value` of the predefined proxy arguments that were given (ARG-7). */
+  readonly proxyEnv: readonly string[];
+  readonly sourceDateEpoch: number | undefined;
+}
+
+/** Evaluates the ARGs above the first FROM. @throws ERR_VARIABLE, ERR_USAGE */
+export function globalArgsOf<Image extends BaseImage>(
+  dockerfile: Dockerfile,
+  options: PlanOptions<Image>,
+): GlobalArgs {
+  const buildArgs = new Map(Object.entries(options.buildArgs));
+  const values = platformArgs(options, targetName(dockerfile, options.target));
+  for (const [name, value] of buildArgs) if (values.has(name)) values.set(name, value);
+  for (const instruction of dockerfile.instructions) {
+    if (instruction.kind !== 'arg') break;
+    for (const { name, default: written } of instruction.args) {
+      try {
+        const value = buildArgs.get(name) ?? expanded(written, values, dockerfile.escape);
+        if (value !== undefined) values.set(name, value);
+      } catch (error) {
+        throw locate(error, locationOf(dockerfile, instruction.range));
+      }
+    }
+  }
+  const sourceDateEpoch = settleEpoch(buildArgs, values);
+  return { buildArgs, values, proxyEnv: proxyEnvOf(buildArgs), sourceDateEpoch };
+}
+
+/** The names of `--build-arg` that nothing declares and nothing predefines (ARG-4). */
+export function unusedBuildArgs(args: GlobalArgs, declared: ReadonlySet<string>): string[] {
+  const isPredefined = (name: string): boolean =>
+    PLATFORM_ARG.test(name) ||
+    name.startsWith('BUILDKIT_') ||
+    name === EPOCH ||
+    PROXIES.includes(name.toUpperCase());
+  return [...args.buildArgs.keys()].filter((name) => !declared.has(name) && !isPredefined(name));
+}
+
+const EPOCH = 'SOURCE_DATE_EPOCH';
+const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
+const PLATFORM_ARG = /^(BUILD|TARGET)(PLATFORM|OS|OSVERSION|ARCH|VARIANT)$|^TARGETSTAGE$/;
+
+function targetName(dockerfile: Dockerfile, target: string | undefined): string {
+  if (target !== undefined && target !== '') return target;
+  const last = dockerfile.instructions.findLast(({ kind }) => kind === 'from');
+  return (last?.kind === 'from' && last.name?.toLowerCase()) || 'default';
+}
+
+function platformArgs(
+  options: { readonly platform: Platform; readonly buildPlatform: Platform },
+  target: string,
+): Map<string, string> {
+  const { platform, buildPlatform } = options;
+  return new Map([
+    ['BUILDPLATFORM', formatPlatform(buildPlatform)],
+    ['BUILDOS', buildPlatform.os],
+    ['BUILDOSVERSION', buildPlatform['os.version'] ?? ''],
+    ['BUILDARCH', buildPlatform.architecture],
+    ['BUILDVARIANT', buildPlatform.variant ?? ''],
+    ['TARGETPLATFORM', formatAll(platform)],
+    ['TARGETOS', platform.os],
+    ['TARGETOSVERSION', platform['os.version'] ?? ''],
+    ['TARGETARCH', platform.architecture],
+    ['TARGETVARIANT', platform.variant ?? ''],
+    ['TARGETSTAGE', target],
+  ]);
+}
+
+/** `windows(10.0.17763)/amd64` (ARG-5). */
+function formatAll(platform: Platform): string {
+  const version = platform['os.version'];
+  const text = formatPlatform(platform);
+  return version === undefined ? text : text.replace(platform.os, `${platform.os}(${version})`);
+}
+
+function expanded(
+  written: string | undefined,
+  values: ReadonlyMap<string, string>,
+  escape: Dockerfile['escape'],
+): string | undefined {
+  if (written === undefined) return undefined;
+  return expandWord(written, (name) => values.get(name), { escape });
+}
+
+/** Puts the seconds, or nothing, in the place of `context` and the like, as BuildKit does (ARG-9). */
+function settleEpoch(
+  buildArgs: Map<string, string>,
+  values: Map<string, string>,
+): number | undefined {
+  const text = buildArgs.get(EPOCH) ?? values.get(EPOCH);
+  if (text === undefined) return undefined;
+  const seconds = sourceDateEpochOf(text);
+  for (const map of [buildArgs, values]) {
+    if (!map.has(EPOCH)) continue;
+    if (seconds === undefined) map.delete(EPOCH);
+    else map.set(EPOCH, String(seconds));
+  }
+  return seconds;
+}
+
+/** Both spellings of each proxy: programs look at one or the other. */
+function proxyEnvOf(buildArgs: ReadonlyMap<string, string>): string[] {
+  return PROXIES.flatMap((upper) => {
+    const lower = upper.toLowerCase();
+    const value = buildArgs.get(upper) ?? buildArgs.get(lower);
+    if (value === undefined) return [];
+    return [`${upper}=${value}`, `${lower}=${buildArgs.get(lower) ?? value}`];
+  });
+}

@@ -1,0 +1,44 @@
+/** What planning a build takes besides the Dockerfile. */
+
+import type { SourceLocation } from '../errors.ts';
+import type { ImageConfig } from '../oci/image.ts';
+import type { Platform } from '../oci/platform.ts';
+
+/** The least that planning needs to know of an image: the config that stages inherit (FROM-10). */
+export interface BaseImage {
+  readonly config: ImageConfig;
+}
+
+/** `--build-context NAME=…`, its kind decided by whoever read the flag (CTX-6). */
+export type NamedContext<Image> =
+  | { readonly kind: 'directory' }
+  | {
+      readonly kind: 'image';
+      /** For display and for cache records, e.g. `oci-layout://base`. */
+      readonly reference: string;
+      readonly resolve: (platform: Platform, location: SourceLocation) => Promise<Image>;
+    };
+
+export interface PlanOptions<Image extends BaseImage> {
+  /** A stage's name in any case, or its index; default: the last stage (FROM-4). */
+  readonly target?: string | undefined;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** What the image is for. */
+  readonly platform: Platform;
+  /** Nobody asked for a platform: the image keeps the one of its base (FROM-12). */
+  readonly isPlatformImplicit?: boolean | undefined;
+  /** What the build runs on: BUILDPLATFORM. */
+  readonly buildPlatform: Platform;
+  readonly noCache?: boolean | undefined;
+  /** Names of stages (OPT-1). */
+  readonly noCacheFilter?: readonly string[] | undefined;
+  /** The network of RUNs that do not say (RUN-2). */
+  readonly network: 'default' | 'none' | 'host';
+  readonly namedContexts: ReadonlyMap<string, NamedContext<Image>>;
+  /** Called once for each full reference and platform; several go on at once. */
+  readonly resolveImage: (
+    reference: string,
+    platform: Platform,
+    location: SourceLocation,
+  ) => Promise<Image>;
+}

@@ -1,0 +1,51 @@
+/** Sources of ADD that are not in the build context (CP-23 to CP-25). */
+
+import { TsbuildError } from '../errors.ts';
+
+/** A file to download: an http(s) address that is no git repository's. */
+export function isHttpSource(source: string): boolean {
+  return /^https?:\/\//.test(source) && !isGitSource(source, false);
+}
+
+/**
+ * A git repository: `git://…`, `ssh://…`, `user@host:path`, or an http(s) address that ends in
+ * `.git`. With `--keep-git-dir`, every http(s) address is one (`isKnown`).
+ */
+export function isGitSource(source: string, isKnown: boolean): boolean {
+  if (/^(?:git|ssh):\/\//.test(source)) return true;
+  if (/^https?:\/\//.test(source)) return isKnown || /^[^#?]*\.git(?:[#?]|$)/.test(source);
+  return /^[\w-]+@[\w.-]+:./.test(source);
+}
+
+/** The name of a download whose destination is a directory. */
+export function urlFileName(url: string): string {
+  const { pathname } = new URL(url);
+  return decodeName(pathname.replace(/\/+$/, '').split('/').at(-1) ?? '') || '__unnamed__';
+}
+
+/** A digest of what is downloaded, as given. @throws ERR_DIGEST_INVALID */
+export function checkChecksum(text: string): string {
+  const [algorithm = '', hex = ''] = text.split(':', 2);
+  if (LENGTHS.get(algorithm) === hex.length && /^[0-9a-f]+$/.test(hex)) return text;
+  throw new TsbuildError('ERR_DIGEST_INVALID', {
+    message: `Cannot use "${text}" as a checksum`,
+    details: { digest: text },
+    hint: 'A checksum is "sha256:" and 64 lower-case hexadecimal digits; sha384 and sha512 can be used as well.',
+  });
+}
+
+const LENGTHS: ReadonlyMap<string, number> = new Map([
+  ['sha256', 64],
+  ['sha384', 96],
+  ['sha512', 128],
+]);
+
+function decodeName(name: string): string {
+  try {
+    const decoded = decodeURIComponent(name);
+    return decoded.includes('/') ? decoded.slice(decoded.lastIndexOf('/') + 1) : decoded;
+  } catch {
+    // Not percent-encoded UTF-8: then that is its name.
+    return name;
+  }
+}

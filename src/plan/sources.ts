@@ -1,0 +1,119 @@
+/** Images and named contexts: what FROM, `--from` and mounts can name besides stages (FROM-9). */
+
+import { hasCode, locate, type SourceLocation, suggest, TsbuildError } from '../errors.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { familiarName, formatReference, parseReference } from '../oci/reference.ts';
+import type { BaseImage, NamedContext, PlanOptions } from './options.ts';
+
+/** Something outside the Dockerfile that files or a config come from. */
+export type Source =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'directory'; readonly name: string }
+  | { readonly kind: 'image'; readonly reference: string; readonly context: string | undefined };
+
+/** Finds sources by name, and resolves each image once. */
+export class Sources<Image extends BaseImage> {
+  readonly #options: PlanOptions<Image>;
+  readonly #contexts: ReadonlyMap<string, readonly [name: string, context: NamedContext<Image>]>;
+  readonly #images = new Map<string, Promise<Image>>();
+  readonly #stageNames: readonly string[];
+
+  constructor(options: PlanOptions<Image>, stageNames: readonly string[]) {
+    this.#options = options;
+    this.#stageNames = stageNames;
+    this.#contexts = new Map(
+      [...options.namedContexts].map(([name, context]) => [contextKey(name), [name, context]]),
+    );
+  }
+
+  /** The named context that takes the place of a stage or an image with this name. */
+  context(name: string): Source | undefined {
+    if (RESERVED.includes(name.toLowerCase())) return undefined;
+    const found = this.#contexts.get(contextKey(name));
+    if (found === undefined) return undefined;
+    const [key, context] = found;
+    if (context.kind === 'directory') return { kind: 'directory', name: key };
+    return { kind: 'image', reference: context.reference, context: contextKey(name) };
+  }
+
+  /** What a name that is no stage's means. @throws ERR_REFERENCE_INVALID */
+  find(name: string): Source {
+    if (name === 'scratch') return { kind: 'scratch' };
+    const context = this.context(name);
+    if (context !== undefined) return context;
+    return { kind: 'image', reference: this.#parse(name), context: undefined };
+  }
+
+  /** The image, resolved once for each platform. Failures are located at the first who asked. */
+  resolve(
+    source: Extract<Source, { kind: 'image' }>,
+    platform: Platform,
+    location: SourceLocation,
+  ): Promise<Image> {
+    const key = `${source.context === undefined ? source.reference : `context:${source.context}`} ${formatPlatform(platform)}`;
+    const known = this.#images.get(key);
+    if (known !== undefined) return known;
+    const image = this.#ask(source, platform, location);
+    // Whoever needs it will see the failure; until then it must not end the process.
+    image.catch(() => undefined);
+    this.#images.set(key, image);
+    return image;
+  }
+
+  /** Settles when no resolution is under way any more. Never fails. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#images.values());
+  }
+
+  async #ask(
+    source: Extract<Source, { kind: 'image' }>,
+    platform: Platform,
+    location: SourceLocation,
+  ): Promise<Image> {
+    try {
+      const named = source.context === undefined ? undefined : this.#contexts.get(source.context);
+      if (named?.[1].kind === 'image') return await named[1].resolve(platform, location);
+      return await this.#options.resolveImage(source.reference, platform, location);
+    } catch (error) {
+      throw locate(this.#withHint(error, source.reference), location);
+    }
+  }
+
+  #parse(name: string): string {
+    try {
+      return formatReference(parseReference(name));
+    } catch (error) {
+      throw this.#withHint(error, name);
+    }
+  }
+
+  /** A name that no registry knows is often a stage's, misspelt. */
+  #withHint(error: unknown, name: string): unknown {
+    const isUnknown =
+      hasCode(error, 'ERR_IMAGE_NOT_FOUND') ||
+      hasCode(error, 'ERR_REGISTRY_DENIED') ||
+      hasCode(error, 'ERR_REFERENCE_INVALID');
+    const short = name.replace(/^docker\.io\/library\//, '').replace(/:latest$/, '');
+    const stage = isUnknown ? suggest(short, this.#stageNames) : undefined;
+    if (!(error instanceof TsbuildError) || stage === undefined) return error;
+    return new TsbuildError(error.code, {
+      message: error.message,
+      details: error.details,
+      location: error.location,
+      cause: error.cause,
+      hint: `Did you mean the stage "${stage}"? FROM compares names with those of stages in lower case.`,
+    });
+  }
+}
+
+const RESERVED = ['scratch', 'context'];
+
+/** `alpine`, `alpine:latest` and `docker.io/library/alpine` are one name (CTX-6). */
+function contextKey(name: string): string {
+  try {
+    return familiarName(parseReference(name)).replace(/:latest$/, '');
+  } catch {
+    // A stage's name or a context's need not be an image's.
+    return name.toLowerCase();
+  }
+}
