@@ -86,6 +86,7 @@ export interface Heredoc {
   /** `<<-`: leading tabs are stripped. */
   readonly chomp: boolean;
   readonly fileDescriptor: number;
+  /** The body's lines and the terminator. */
   readonly range: SourceRange;
 }
 
@@ -179,6 +180,7 @@ export interface MaintainerInstruction extends InstructionBase {
 
 export interface ExposeInstruction extends InstructionBase {
   readonly kind: 'expose';
+  /** Sorted: BuildKit does that before it expands them (META-1). */
   readonly ports: readonly Word[];
 }
 

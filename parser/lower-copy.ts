@@ -13,22 +13,15 @@ import {
   toHeredocs,
 } from './lowering.ts';
 
-/** CP-1, CP-2. A variable in `--from` is refused here: it is never expanded (VAR-9). */
+/** CP-1, CP-2. That `--from` has no variable is for the planner to check: it is no syntax (VAR-9). */
 export function lowerCopy(lowering: Lowering): CopyInstruction {
-  const parts = readParts(lowering, FLAGS.copy);
-  const from = parts.flags.text('from');
-  if (from !== undefined && /\$[\p{L}_{]/u.test(from)) {
-    const flag = lowering.flags.find(({ name }) => name === 'from');
-    const problem =
-      'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround';
-    return failInstruction(lowering, problem, flag?.range);
-  }
+  const { common, flags } = readParts(lowering, FLAGS.copy);
   return {
     ...instructionBase(lowering),
     kind: 'copy',
-    ...parts.common,
-    from: from || undefined,
-    parents: parts.flags.boolean('parents') ?? false,
+    ...common,
+    from: flags.text('from') || undefined,
+    parents: flags.boolean('parents') ?? false,
   };
 }
 

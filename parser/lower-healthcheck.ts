@@ -66,11 +66,15 @@ function readRetries(lowering: Lowering, flags: FlagValues): number {
   if (text === '') return 0;
   const range = lowering.flags.find((found) => found.name === 'retries')?.range;
   if (!/^[-+]?\d+$/.test(text)) {
-    return failInstruction(lowering, `parsing "${text}": invalid syntax`, range);
+    return failInstruction(lowering, `strconv.ParseInt: parsing "${text}": invalid syntax`, range);
   }
   const retries = Number(text);
   if (Math.abs(retries) > 2 ** 31 - 1) {
-    return failInstruction(lowering, `parsing "${text}": value out of range`, range);
+    return failInstruction(
+      lowering,
+      `strconv.ParseInt: parsing "${text}": value out of range`,
+      range,
+    );
   }
   if (retries < 0) {
     return failInstruction(lowering, `--retries cannot be negative (${retries})`, range);

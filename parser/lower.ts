@@ -85,7 +85,10 @@ const LOWER: ReadonlyMap<string, (lowering: Lowering) => Instruction> = new Map<
 
 /** In the case of the word itself, as far as it has one (LEX-8). */
 function suggestKeyword(keyword: string): string {
-  const match = suggest(keyword, LOWER.keys());
+  // Of two equally close ones, the one that begins alike is likelier to be meant.
+  const initial = keyword.charAt(0).toLowerCase();
+  const alike = [...LOWER.keys()].filter((known) => known.startsWith(initial));
+  const match = suggest(keyword, [...alike, ...LOWER.keys()]);
   if (match === undefined) return '';
   const isUpper = keyword === keyword.toUpperCase() && keyword !== keyword.toLowerCase();
   return ` (did you mean ${isUpper ? match.toUpperCase() : match}?)`;
