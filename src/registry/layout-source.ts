@@ -56,13 +56,13 @@ export function layoutSource(location: LayoutLocation): ImageSource {
 }
 
 const READ_BUFFER = 1024 * 1024;
-const LAYOUT =
-  /^oci-layout:(?:\/\/)?(?<path>[^@]+?)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<digest>.*))?$/s;
+const SCHEME = /^oci-layout:(?:\/\/)?/;
+const LOCATION = /^(?<path>[^@]+?)(?::(?<tag>\w[\w.-]{0,127}))?(?:@(?<digest>.*))?$/s;
 
 /** The value of a named context to a location; undefined when it is no layout. @throws ERR_REFERENCE_INVALID */
 export function parseLayoutLocation(text: string): LayoutLocation | undefined {
-  if (!text.startsWith('oci-layout:')) return undefined;
-  const { path, tag, digest } = LAYOUT.exec(text)?.groups ?? {};
+  if (!SCHEME.test(text)) return undefined;
+  const { path, tag, digest } = LOCATION.exec(text.replace(SCHEME, ''))?.groups ?? {};
   if (path === undefined || (digest !== undefined && !isDigest(digest))) {
     throw new TsbuildError('ERR_REFERENCE_INVALID', {
       message: `Cannot use "${text}" as an image layout`,

@@ -38,6 +38,10 @@ export interface TestRegistry {
   readonly faults: Faults;
   /** What was asked for: `GET /v2/…`, then a space and `+auth` if it came with credentials. */
   readonly log: string[];
+  /** How many connections were ever made. */
+  connections(): number;
+  /** No token that was given out is good any more. */
+  revokeTokens(): void;
   readonly blobs: Map<string, Uint8Array>;
   /** By `repository:tag` and `repository@digest`. */
   readonly manifests: Map<string, TestBlob>;
@@ -59,12 +63,16 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     const state: State = { registry, options, tokens, uploads };
     handle(request, response, state).catch((error: unknown) => response.destroy(error as Error));
   });
+  let connections = 0;
+  server.on('connection', () => connections++);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const registry: TestRegistry = {
     host: `127.0.0.1:${port}`,
     faults: {},
     log: [],
+    connections: () => connections,
+    revokeTokens: () => tokens.clear(),
     blobs: new Map(),
     manifests: new Map(),
     add(repository, tag, image) {
