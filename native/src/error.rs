@@ -1,5 +1,6 @@
 //! Every failure of the helper: one variant for each step that can fail. No privileges.
 
+use crate::errno;
 use crate::protocol::HelperError;
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -181,7 +182,7 @@ impl Error {
                 .filter(|path| !path.as_os_str().is_empty())
                 .map(|path| String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()),
             errno: errno.map(|errno| errno.raw_os_error()),
-            errno_name: errno.map(|errno| format!("{errno:?}")),
+            errno_name: errno.and_then(errno::name).map(str::to_owned),
             expected,
             found,
         }

@@ -12,6 +12,7 @@ mod chunk;
 mod command;
 mod decompress;
 mod entry;
+mod errno;
 mod error;
 mod extract;
 mod hasher;
