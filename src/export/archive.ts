@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
 import { TsbuildError } from '../errors.ts';
@@ -42,7 +42,7 @@ export async function writeArchive(
     signal.throwIfAborted();
     if (typeof destination !== 'string') {
       refuseTerminal(destination);
-      await packInto(destination, image, { ...options, isOurs: false });
+      await packInto(lend(destination), image, options);
     } else {
       await withParents(resolve(destination), () => writeTo(destination, image, options));
     }
@@ -67,10 +67,7 @@ async function writeTo(path: string, image: ExportImage, options: ExportOptions)
   const written = isSpecial ? target.path : `${target.path}.${randomUUID()}.tmp`;
   const file = await open(written, isSpecial ? 'w' : 'wx');
   try {
-    await packInto(file.createWriteStream({ highWaterMark: CHUNK }), image, {
-      ...options,
-      isOurs: true,
-    });
+    await packInto(file.createWriteStream({ highWaterMark: CHUNK }), image, options);
     options.signal.throwIfAborted();
     if (!isSpecial) await rename(written, target.path);
   } catch (error) {
@@ -97,16 +94,21 @@ async function closeQuietly(file: FileHandle): Promise<void> {
   await file.close().catch(() => undefined);
 }
 
-interface PackOptions extends ExportOptions {
-  /** Whether the stream is to be ended. */
-  readonly isOurs: boolean;
+/** A stream that writes into another and does not end it; tar-stream's own pipe always does. */
+function lend(stream: Writable): Writable {
+  // Failures come back through the callback; the event would end the process.
+  stream.on('error', () => undefined);
+  return new Writable({
+    highWaterMark: CHUNK,
+    write: (chunk: Uint8Array, _encoding, done) => void stream.write(chunk, done),
+  });
 }
 
 /** Packs and writes side by side; whichever fails stops the other, and both have ended afterwards. */
 async function packInto(
   sink: Writable,
   image: ExportImage,
-  { created, signal, isOurs }: PackOptions,
+  { created, signal }: ExportOptions,
 ): Promise<void> {
   const { pack: createPack } = await import('tar-stream');
   const pack = createPack({ highWaterMark: CHUNK });
@@ -114,7 +116,7 @@ async function packInto(
   const stop = AbortSignal.any([signal, failure.signal]);
   const files = [...blobFiles(image), indexFile(indexEntries(image, created)), markerFile()];
   const results = await Promise.allSettled([
-    pipeline(pack, sink, { signal: stop, end: isOurs }).catch((error: unknown) => {
+    pipeline(pack, sink, { signal: stop }).catch((error: unknown) => {
       failure.abort(error);
       throw error;
     }),

@@ -47,7 +47,8 @@ export function parseReference(text: string): Reference {
     throw invalid(text, repositoryHint(repository));
   }
   if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `"${tag}" is no tag.`);
-  if (digest !== undefined && !isDigest(digest)) throw invalid(text, 'Its digest is no sha256 digest.');
+  if (digest !== undefined && !isDigest(digest))
+    throw invalid(text, 'Its digest is no sha256 digest.');
 
   const assumed = tag ?? (digest === undefined ? 'latest' : undefined);
   return Object.freeze({
