@@ -35,7 +35,7 @@ export const BLOB_DIRECTORY = 'blobs/sha256';
 
 /** The file that makes a directory an image layout (image-spec image-layout.md, "oci-layout file"). */
 export function markerFile(): LayoutFile {
-  return bytesFile(LAYOUT_MARKER, Buffer.from('{"imageLayoutVersion":"1.0.0"}'));
+  return bytesFile(LAYOUT_MARKER, Buffer.from(JSON.stringify({ imageLayoutVersion: '1.0.0' })));
 }
 
 /** The blobs of an image, each once, sorted by name (TAR-4). */

@@ -1,177 +1,171 @@
 /**
- * Answers to "401 Unauthorized": Basic, or the token flow.
+ * Who we are to a registry: docker's config.json, and the credential helpers it names.
  *
- * https://distribution.github.io/distribution/spec/auth/token/
+ * https://docs.docker.com/reference/cli/docker/login/#credential-stores
  */
 
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { TsbuildError } from '../errors.ts';
-import type { Credentials, CredentialStore } from './credentials.ts';
-import { type Asked, answerFailure } from './failures.ts';
-import { type HttpResponse, readBody, type Transport } from './transport.ts';
 
-/** What a request is allowed to do: `repository:library/alpine:pull`. */
-export interface Access extends Asked {
-  readonly scope: string;
+export type Credentials =
+  | { readonly kind: 'password'; readonly user: string; readonly password: string }
+  /** Exchanged for access tokens (OAuth2 refresh token). */
+  | { readonly kind: 'identity-token'; readonly token: string }
+  /** `reason`: why the helper that should have known them did not. */
+  | { readonly kind: 'anonymous'; readonly reason?: string };
+
+export interface CredentialStore {
+  /** For a registry of a reference. @throws ERR_USAGE when config.json cannot be read */
+  find(registry: string, signal: AbortSignal): Promise<Credentials>;
 }
 
-export interface Authorizer {
-  /** The header for a request, if an earlier answer is still good. */
-  header(access: Access): string | undefined;
-  /**
-   * The header that answers a 401, or undefined when there is nothing to answer with.
-   * @throws ERR_REGISTRY_DENIED, ERR_REGISTRY_FAILED
-   */
-  answer(refusal: HttpResponse, access: Access, signal: AbortSignal): Promise<string | undefined>;
-  /** Why we are nobody to a registry, when we should not have been. */
-  reason(registry: string): string | undefined;
+interface DockerConfig {
+  readonly auths: ReadonlyMap<string, unknown>;
+  readonly helpers: ReadonlyMap<string, string>;
+  readonly store: string | undefined;
 }
 
-interface Granted {
-  readonly header: string;
-  /** Milliseconds since the epoch. */
-  readonly until: number;
-}
+type Json = Readonly<Record<string, unknown>>;
 
-/** The token spec's default when no `expires_in` is sent, in seconds. */
-const DEFAULT_LIFETIME = 60;
-/** Seconds before its end in which a token is not used any more: it has to last for the request. */
-const MARGIN = 10;
-/** Tokens of large organisations reach tens of KiB. */
-const MAX_TOKEN_BODY = 1024 * 1024;
+const ANONYMOUS: Credentials = { kind: 'anonymous' };
+/** The name that docker files docker.io's credentials under. */
+const HUB_KEY = 'https://index.docker.io/v1/';
+/** A helper may wait for a keyring to be unlocked, but in CI nobody will. */
+const HELPER_TIMEOUT = 30_000;
+/** Secrets are tokens of some KiB. */
+const MAX_HELPER_OUTPUT = 1024 * 1024;
 
-/** An authorizer with a cache of tokens by registry and scope. */
-export function createAuthorizer(store: CredentialStore, send: Transport['send']): Authorizer {
-  const granted = new Map<string, Granted>();
-  const reasons = new Map<string, string>();
+/** Credentials of a config.json, read at the first question; without a path, or a file, nobody's. */
+export function credentialStore(configPath: string | undefined): CredentialStore {
+  let loading: Promise<DockerConfig> | undefined;
   return {
-    header({ registry, scope }) {
-      const grant = granted.get(`${registry} ${scope}`);
-      return grant !== undefined && grant.until > Date.now() ? grant.header : undefined;
+    async find(registry, signal) {
+      if (configPath === undefined) return ANONYMOUS;
+      loading ??= readConfig(configPath);
+      const config = await loading;
+      const host = hostOf(registry);
+      const helper = config.helpers.get(host) ?? config.store;
+      const kept = parseAuth(config.auths.get(host));
+      if (helper === undefined) return kept;
+      const found = await askHelper(helper, host === 'docker.io' ? HUB_KEY : registry, signal);
+      return found.kind === 'anonymous' && kept.kind !== 'anonymous' ? kept : found;
     },
-
-    async answer(refusal, access, signal) {
-      const { registry, scope } = access;
-      const challenge = chooseChallenge(refusal.headers['www-authenticate'] ?? '');
-      if (challenge === undefined) return undefined;
-      const credentials = await store.find(registry, signal);
-      if (credentials.kind === 'anonymous' && credentials.reason !== undefined) {
-        reasons.set(registry, credentials.reason);
-      }
-      const grant =
-        challenge.kind === 'basic'
-          ? grantBasic(credentials)
-          : await requestToken(challenge, { credentials, access, refusal, send, signal });
-      if (grant === undefined) return undefined;
-      granted.set(`${registry} ${scope}`, grant);
-      return grant.header;
-    },
-
-    reason: (registry) => reasons.get(registry),
   };
 }
 
-type Challenge =
-  | { readonly kind: 'basic' }
-  | { readonly kind: 'bearer'; readonly realm: string; readonly parameters: Parameters };
-type Parameters = ReadonlyMap<string, string>;
-
-const SCHEME = /(?:^|,)\s*(bearer|basic)(?=\s|,|$)/gi;
-const PARAMETER = /(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g;
-
-/** The better of the challenges in a WWW-Authenticate header: a token, else a password. */
-function chooseChallenge(header: string): Challenge | undefined {
-  const starts = [...header.matchAll(SCHEME)];
-  let chosen: Challenge | undefined;
-  for (const [i, start] of starts.entries()) {
-    const part = header.slice(start.index, starts[i + 1]?.index);
-    const parameters = new Map(
-      [...part.matchAll(PARAMETER)].map(([, key = '', quoted, bare]) => [
-        key.toLowerCase(),
-        quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '',
-      ]),
-    );
-    const realm = parameters.get('realm');
-    if (start[1]?.toLowerCase() === 'bearer') {
-      if (realm !== undefined) return { kind: 'bearer', realm, parameters };
-    } else chosen = { kind: 'basic' };
-  }
-  return chosen;
-}
-
-function grantBasic(credentials: Credentials): Granted | undefined {
-  if (credentials.kind !== 'password') return undefined;
-  return { header: basic(credentials.user, credentials.password), until: Infinity };
-}
-
-function basic(user: string, password: string): string {
-  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-}
-
-interface TokenOptions {
-  readonly credentials: Credentials;
-  readonly access: Access;
-  readonly refusal: HttpResponse;
-  readonly send: Transport['send'];
-  readonly signal: AbortSignal;
-}
-
-async function requestToken(
-  { realm, parameters }: Extract<Challenge, { kind: 'bearer' }>,
-  { credentials, access, refusal, send, signal }: TokenOptions,
-): Promise<Granted> {
-  const url = parseRealm(realm, refusal.url, access);
-  const query = new URLSearchParams();
-  const service = parameters.get('service');
-  if (service !== undefined) query.set('service', service);
-  query.set('scope', parameters.get('scope') ?? access.scope);
-  let response: HttpResponse;
-  if (credentials.kind === 'identity-token') {
-    query.set('grant_type', 'refresh_token');
-    query.set('refresh_token', credentials.token);
-    query.set('client_id', 'tsbuild');
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const body = Buffer.from(query.toString());
-    response = await send({ method: 'POST', url, headers, body, signal });
-  } else {
-    for (const [key, value] of query) url.searchParams.append(key, value);
-    const isKnown = credentials.kind === 'password';
-    const headers = isKnown ? { authorization: basic(credentials.user, credentials.password) } : {};
-    response = await send({ method: 'GET', url, headers, signal });
-  }
-  if (response.status !== 200) throw await answerFailure(response, access);
-  return parseToken(await readBody(response.body, MAX_TOKEN_BODY), access);
-}
-
-/** Credentials are not sent in the clear because a registry, or who speaks for it, says so. */
-function parseRealm(realm: string, asked: URL, access: Access): URL {
-  const url = URL.parse(realm);
-  const isFit =
-    url?.protocol === 'https:' || (url?.protocol === 'http:' && asked.protocol === 'http:');
-  if (url !== null && isFit) return url;
-  throw badToken(access, 'It sends logins to an address that is not encrypted.');
-}
-
-function parseToken(body: Buffer, access: Access): Granted {
-  let answer: unknown;
+async function readConfig(path: string): Promise<DockerConfig> {
+  let json: unknown;
   try {
-    answer = JSON.parse(body.toString());
-  } catch {
-    throw badToken(access, 'Its token is no JSON.');
+    json = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    if (isObject(cause) && cause.code === 'ENOENT') json = {};
+    else throw unreadable(path, cause);
   }
-  const { token, access_token, expires_in } = { ...(answer as Readonly<Record<string, unknown>>) };
-  const text = typeof token === 'string' && token !== '' ? token : access_token;
-  // A token goes into a header: nothing may end the line.
-  if (typeof text !== 'string' || !/^[\x21-\x7e]+$/.test(text)) {
-    throw badToken(access, 'It gave no token.');
-  }
-  const lifetime = typeof expires_in === 'number' ? expires_in : DEFAULT_LIFETIME;
-  return { header: `Bearer ${text}`, until: Date.now() + (lifetime - MARGIN) * 1000 };
+  if (!isObject(json)) throw unreadable(path);
+  const { auths, credHelpers, credsStore } = json;
+  const helpers = Object.entries(isObject(credHelpers) ? credHelpers : {});
+  return {
+    auths: new Map(
+      Object.entries(isObject(auths) ? auths : {}).map(([key, it]) => [hostOf(key), it]),
+    ),
+    helpers: new Map(helpers.flatMap(([key, it]) => (isHelper(it) ? [[hostOf(key), it]] : []))),
+    store: isHelper(credsStore) ? credsStore : undefined,
+  };
 }
 
-function badToken({ registry, name }: Access, hint: string): TsbuildError {
-  return new TsbuildError('ERR_REGISTRY_FAILED', {
-    message: `Cannot access "${name}": ${registry} cannot be logged in to`,
-    details: { registry, status: 401, code: undefined },
-    hint,
+/** `https://registry.example/v2/` and `registry.example` are one; so are docker.io's three names. */
+function hostOf(key: string): string {
+  const host = key.replace(/^https?:\/\//, '').split('/')[0] ?? '';
+  return ['index.docker.io', 'registry-1.docker.io'].includes(host) ? 'docker.io' : host;
+}
+
+function parseAuth(entry: unknown): Credentials {
+  if (!isObject(entry)) return ANONYMOUS;
+  const { auth, username, password, identitytoken } = entry;
+  if (isText(identitytoken)) return { kind: 'identity-token', token: identitytoken };
+  if (isText(username) && isText(password)) return { kind: 'password', user: username, password };
+  if (!isText(auth)) return ANONYMOUS;
+  const decoded = Buffer.from(auth, 'base64').toString();
+  const colon = decoded.indexOf(':');
+  if (colon < 0) return ANONYMOUS;
+  return { kind: 'password', user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+}
+
+/** Without its answer we go on as nobody: most base images are public. */
+async function askHelper(
+  helper: string,
+  server: string,
+  signal: AbortSignal,
+): Promise<Credentials> {
+  const program = `docker-credential-${helper}`;
+  const { exitCode, output } = await runHelper(program, server, signal);
+  signal.throwIfAborted();
+  if (exitCode !== 0) {
+    if (output.includes('credentials not found')) return ANONYMOUS;
+    return { kind: 'anonymous', reason: `The credential helper "${program}" failed.` };
+  }
+  const { Username: user, Secret: secret } = parseJson(output);
+  if (!isText(user) || !isText(secret)) {
+    return { kind: 'anonymous', reason: `The credential helper "${program}" gave no credentials.` };
+  }
+  if (user === '<token>') return { kind: 'identity-token', token: secret };
+  return { kind: 'password', user, password: secret };
+}
+
+/** Resolves when the helper is gone; with exit code -1 if it never was, or was killed. */
+function runHelper(
+  program: string,
+  server: string,
+  signal: AbortSignal,
+): Promise<{ exitCode: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(program, ['get'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      timeout: HELPER_TIMEOUT,
+      killSignal: 'SIGKILL',
+      signal,
+    });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (output.length > MAX_HELPER_OUTPUT) child.kill('SIGKILL');
+    });
+    // "error" tells of a failed start or an abort; "close" follows both.
+    child.on('error', () => undefined);
+    child.stdin.on('error', () => undefined).end(server);
+    child.on('close', (code) => resolve({ exitCode: code ?? -1, output }));
+  });
+}
+
+/** It becomes part of a program's name. */
+function isHelper(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.-]+$/.test(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parseJson(text: string): Json {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : {};
+  } catch {
+    // What is no JSON has no credentials in it; the text itself may, so it goes into no error.
+    return {};
+  }
+}
+
+function unreadable(path: string, cause?: unknown): TsbuildError {
+  return new TsbuildError('ERR_USAGE', {
+    message: `Cannot read the registry credentials in "${path}"`,
+    details: undefined,
+    hint: "It must be a JSON file like docker's config.json.",
+    cause: cause instanceof SyntaxError ? undefined : cause,
   });
 }

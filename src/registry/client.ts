@@ -7,8 +7,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TsbuildError } from '../errors.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';
-import { type Access, type Authorizer, createAuthorizer } from './auth.ts';
-import { credentialStore } from './credentials.ts';
+import { type Access, type Authorizer, createAuthorizer } from './authorizer.ts';
+import { credentialStore } from './auth.ts';
 import { answerFailure, connectionFailure, isConnectionCut, redactUrl } from './failures.ts';
 import {
   discardBody,

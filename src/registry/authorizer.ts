@@ -1,0 +1,177 @@
+/**
+ * Answers to "401 Unauthorized": Basic, or the token flow.
+ *
+ * https://distribution.github.io/distribution/spec/auth/token/
+ */
+
+import { TsbuildError } from '../errors.ts';
+import type { Credentials, CredentialStore } from './auth.ts';
+import { type Asked, answerFailure } from './failures.ts';
+import { type HttpResponse, readBody, type Transport } from './transport.ts';
+
+/** What a request is allowed to do: `repository:library/alpine:pull`. */
+export interface Access extends Asked {
+  readonly scope: string;
+}
+
+export interface Authorizer {
+  /** The header for a request, if an earlier answer is still good. */
+  header(access: Access): string | undefined;
+  /**
+   * The header that answers a 401, or undefined when there is nothing to answer with.
+   * @throws ERR_REGISTRY_DENIED, ERR_REGISTRY_FAILED
+   */
+  answer(refusal: HttpResponse, access: Access, signal: AbortSignal): Promise<string | undefined>;
+  /** Why we are nobody to a registry, when we should not have been. */
+  reason(registry: string): string | undefined;
+}
+
+interface Granted {
+  readonly header: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** The token spec's default when no `expires_in` is sent, in seconds. */
+const DEFAULT_LIFETIME = 60;
+/** Seconds before its end in which a token is not used any more: it has to last for the request. */
+const MARGIN = 10;
+/** Tokens of large organisations reach tens of KiB. */
+const MAX_TOKEN_BODY = 1024 * 1024;
+
+/** An authorizer with a cache of tokens by registry and scope. */
+export function createAuthorizer(store: CredentialStore, send: Transport['send']): Authorizer {
+  const granted = new Map<string, Granted>();
+  const reasons = new Map<string, string>();
+  return {
+    header({ registry, scope }) {
+      const grant = granted.get(`${registry} ${scope}`);
+      return grant !== undefined && grant.until > Date.now() ? grant.header : undefined;
+    },
+
+    async answer(refusal, access, signal) {
+      const { registry, scope } = access;
+      const challenge = chooseChallenge(refusal.headers['www-authenticate'] ?? '');
+      if (challenge === undefined) return undefined;
+      const credentials = await store.find(registry, signal);
+      if (credentials.kind === 'anonymous' && credentials.reason !== undefined) {
+        reasons.set(registry, credentials.reason);
+      }
+      const grant =
+        challenge.kind === 'basic'
+          ? grantBasic(credentials)
+          : await requestToken(challenge, { credentials, access, refusal, send, signal });
+      if (grant === undefined) return undefined;
+      granted.set(`${registry} ${scope}`, grant);
+      return grant.header;
+    },
+
+    reason: (registry) => reasons.get(registry),
+  };
+}
+
+type Challenge =
+  | { readonly kind: 'basic' }
+  | { readonly kind: 'bearer'; readonly realm: string; readonly parameters: Parameters };
+type Parameters = ReadonlyMap<string, string>;
+
+const SCHEME = /(?:^|,)\s*(bearer|basic)(?=\s|,|$)/gi;
+const PARAMETER = /(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g;
+
+/** The better of the challenges in a WWW-Authenticate header: a token, else a password. */
+function chooseChallenge(header: string): Challenge | undefined {
+  const starts = [...header.matchAll(SCHEME)];
+  let chosen: Challenge | undefined;
+  for (const [i, start] of starts.entries()) {
+    const part = header.slice(start.index, starts[i + 1]?.index);
+    const parameters = new Map(
+      [...part.matchAll(PARAMETER)].map(([, key = '', quoted, bare]) => [
+        key.toLowerCase(),
+        quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '',
+      ]),
+    );
+    const realm = parameters.get('realm');
+    if (start[1]?.toLowerCase() === 'bearer') {
+      if (realm !== undefined) return { kind: 'bearer', realm, parameters };
+    } else chosen = { kind: 'basic' };
+  }
+  return chosen;
+}
+
+function grantBasic(credentials: Credentials): Granted | undefined {
+  if (credentials.kind !== 'password') return undefined;
+  return { header: basic(credentials.user, credentials.password), until: Infinity };
+}
+
+function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+interface TokenOptions {
+  readonly credentials: Credentials;
+  readonly access: Access;
+  readonly refusal: HttpResponse;
+  readonly send: Transport['send'];
+  readonly signal: AbortSignal;
+}
+
+async function requestToken(
+  { realm, parameters }: Extract<Challenge, { kind: 'bearer' }>,
+  { credentials, access, refusal, send, signal }: TokenOptions,
+): Promise<Granted> {
+  const url = parseRealm(realm, refusal.url, access);
+  const query = new URLSearchParams();
+  const service = parameters.get('service');
+  if (service !== undefined) query.set('service', service);
+  query.set('scope', parameters.get('scope') ?? access.scope);
+  let response: HttpResponse;
+  if (credentials.kind === 'identity-token') {
+    query.set('grant_type', 'refresh_token');
+    query.set('refresh_token', credentials.token);
+    query.set('client_id', 'tsbuild');
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const body = Buffer.from(query.toString());
+    response = await send({ method: 'POST', url, headers, body, signal });
+  } else {
+    for (const [key, value] of query) url.searchParams.append(key, value);
+    const isKnown = credentials.kind === 'password';
+    const headers = isKnown ? { authorization: basic(credentials.user, credentials.password) } : {};
+    response = await send({ method: 'GET', url, headers, signal });
+  }
+  if (response.status !== 200) throw await answerFailure(response, access);
+  return parseToken(await readBody(response.body, MAX_TOKEN_BODY), access);
+}
+
+/** Credentials are not sent in the clear because a registry, or who speaks for it, says so. */
+function parseRealm(realm: string, asked: URL, access: Access): URL {
+  const url = URL.parse(realm);
+  const isFit =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && asked.protocol === 'http:');
+  if (url !== null && isFit) return url;
+  throw badToken(access, 'It sends logins to an address that is not encrypted.');
+}
+
+function parseToken(body: Buffer, access: Access): Granted {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(body.toString());
+  } catch {
+    throw badToken(access, 'Its token is no JSON.');
+  }
+  const { token, access_token, expires_in } = { ...(answer as Readonly<Record<string, unknown>>) };
+  const text = typeof token === 'string' && token !== '' ? token : access_token;
+  // A token goes into a header: nothing may end the line.
+  if (typeof text !== 'string' || !/^[\x21-\x7e]+$/.test(text)) {
+    throw badToken(access, 'It gave no token.');
+  }
+  const lifetime = typeof expires_in === 'number' ? expires_in : DEFAULT_LIFETIME;
+  return { header: `Bearer ${text}`, until: Date.now() + (lifetime - MARGIN) * 1000 };
+}
+
+function badToken({ registry, name }: Access, hint: string): TsbuildError {
+  return new TsbuildError('ERR_REGISTRY_FAILED', {
+    message: `Cannot access "${name}": ${registry} cannot be logged in to`,
+    details: { registry, status: 401, code: undefined },
+    hint,
+  });
+}
