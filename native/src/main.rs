@@ -6,19 +6,24 @@
 
 mod archive;
 mod base64;
+mod beneath;
+mod blob;
 mod cancel;
 mod capability;
 mod chunk;
 mod command;
+mod compose;
 mod decompress;
 mod entry;
 mod errno;
 mod error;
 mod extract;
 mod hasher;
+mod ignore;
 mod index;
 mod layer_directory;
 mod list;
+mod load;
 mod member;
 mod mount;
 mod namespace;
@@ -28,12 +33,18 @@ mod remove;
 mod root;
 mod run;
 mod sandbox;
+mod scan;
+mod scan_directory;
 mod seccomp;
 mod serve;
+mod stat_cache;
 #[allow(unsafe_code)]
 mod sys;
 mod tar_header;
 mod tar_reader;
+mod tar_writer;
+mod walk;
+mod xattr;
 
 use std::process::ExitCode;
 

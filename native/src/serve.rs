@@ -2,8 +2,8 @@
 
 use crate::cancel::Cancel;
 use crate::error::{Error, at};
-use crate::protocol::{Hello, Mode, PROTOCOL_VERSION, Request, Stream, frame};
-use crate::{namespace, run};
+use crate::protocol::{Hello, Mode, PROTOCOL_VERSION, RemoveReply, Request, Stream, frame};
+use crate::{compose, extract, namespace, remove, run, scan};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -120,10 +120,14 @@ fn answer(output: &Output, id: u32, payload: &[u8], cancel: &Cancel) -> Result<(
         Stream::Stderr => output.frame(frame::STDERR, id, bytes),
     };
     match request {
-        Request::Run(request) => {
-            output.json(frame::REPLY, id, &run::run(*request, &sink, cancel)?);
+        Request::Run(request) => output.reply(id, &run::run(*request, &sink, cancel)?),
+        Request::Extract(request) => output.reply(id, &extract::extract(&request, cancel)?),
+        Request::Remove(request) => {
+            remove::remove(&request, cancel)?;
+            output.reply(id, &RemoveReply {});
         }
-        _ => return Err(Error::Request("not yet".to_owned())),
+        Request::Scan(request) => output.reply(id, &scan::scan(&request, cancel)?),
+        Request::Compose(request) => output.reply(id, &compose::compose(&request, cancel)?),
     }
     Ok(())
 }
@@ -152,6 +156,10 @@ impl Output {
         Ok(Output {
             file: Mutex::new(file),
         })
+    }
+
+    fn reply(&self, id: u32, reply: &impl Serialize) {
+        self.json(frame::REPLY, id, reply);
     }
 
     fn json(&self, kind: u8, id: u32, value: &impl Serialize) {

@@ -1,0 +1,242 @@
+//! A tar becomes a blob: fixed blocks, each compressed on whatever core is free, hashed before and
+//! after, written in order. The same bytes for any number of threads. No privileges.
+
+use crate::chunk::{Pool, Slice};
+use crate::entry::Digest;
+use crate::error::{Error, at};
+use crate::hasher::{HashJob, Hashes, TarUse, hash};
+use crate::index::digest_text;
+use crate::pending::PendingFile;
+use crate::protocol::{BlobReply, Compression};
+use sha2::{Digest as _, Sha256};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Scope, ScopedJoinHandle};
+
+/// What a gzip member holds: enough for the ratio of one big member, within half a percent.
+const GZIP_BLOCK: usize = 1 << 20;
+/// Zstandard looks further back, and is fast enough for larger blocks.
+const ZSTD_BLOCK: usize = 4 << 20;
+const GZIP_LEVEL: i32 = 6;
+const ZSTD_LEVEL: i32 = 3;
+
+/// Takes the bytes of a tar.
+pub struct BlobWriter<'scope> {
+    pool: Pool,
+    block: Vec<u8>,
+    block_size: usize,
+    compression: Compression,
+    jobs: SyncSender<HashJob>,
+    blocks: SyncSender<Block>,
+    order: SyncSender<Receiver<Packed>>,
+    hashing: ScopedJoinHandle<'scope, Result<Hashes, Error>>,
+    writing: ScopedJoinHandle<'scope, Result<Written, Error>>,
+}
+
+struct Block {
+    bytes: Slice,
+    output: SyncSender<Packed>,
+}
+
+/// A block as it is written.
+type Packed = Result<Slice, Error>;
+
+struct Written {
+    file: PendingFile,
+    digest: Digest,
+    size: u64,
+}
+
+impl<'scope> BlobWriter<'scope> {
+    pub fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        file: PendingFile,
+        path: PathBuf,
+        compression: Compression,
+    ) -> BlobWriter<'scope> {
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(8);
+        let (jobs, hash_jobs) = sync_channel(2);
+        let (order, ordered) = sync_channel(threads + 1);
+        let (blocks, queue) = sync_channel::<Block>(threads);
+        let queue = Arc::new(Mutex::new(queue));
+        let pool = Pool::default();
+        for _ in 0..threads {
+            let (queue, pool, path) = (Arc::clone(&queue), pool.clone(), path.clone());
+            scope.spawn(move || pack_blocks(&queue, &pool, compression, path));
+        }
+        let tar_use = TarUse {
+            wants_digest: true,
+            copy: None,
+        };
+        BlobWriter {
+            block: pool.take(),
+            pool,
+            block_size: match compression {
+                Compression::Zstd => ZSTD_BLOCK,
+                Compression::None | Compression::Gzip => GZIP_BLOCK,
+            },
+            compression,
+            jobs,
+            blocks,
+            order,
+            hashing: scope.spawn(move || hash(hash_jobs, tar_use)),
+            writing: scope.spawn(move || write(ordered, file, path)),
+        }
+    }
+
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let room = self.block_size - self.block.len();
+            let (front, rest) = bytes.split_at(room.min(bytes.len()));
+            self.block.extend_from_slice(front);
+            bytes = rest;
+            if self.block.len() == self.block_size {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn write_zeros(&mut self, count: usize) -> Result<(), Error> {
+        const ZEROS: [u8; 1024] = [0; 1024];
+        self.write(&ZEROS[..count])
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let block = std::mem::replace(&mut self.block, self.pool.take());
+        let bytes = self.pool.chunk(block);
+        let (output, packed) = sync_channel(1);
+        // They fail only when a thread has failed, whose reason comes out of `finish`.
+        let stopped = || Error::Cancelled;
+        self.jobs
+            .send(HashJob::Tar(bytes.clone()))
+            .map_err(|_| stopped())?;
+        self.order.send(packed).map_err(|_| stopped())?;
+        if self.compression == Compression::None {
+            return output.send(Ok(bytes)).map_err(|_| stopped());
+        }
+        self.blocks
+            .send(Block { bytes, output })
+            .map_err(|_| stopped())
+    }
+
+    /// Ends the blob, whose file still has its temporary name. An incomplete one is ended only to
+    /// learn why its threads failed.
+    pub fn finish(mut self, is_complete: bool) -> Result<(PendingFile, BlobReply), Error> {
+        let flushed = match is_complete && !self.block.is_empty() {
+            true => self.flush(),
+            false => Ok(()),
+        };
+        drop((self.jobs, self.blocks, self.order));
+        let stopped = || Err(Error::Cancelled);
+        let hashes = self.hashing.join().unwrap_or_else(|_| stopped_hashes())?;
+        let written = self.writing.join().unwrap_or_else(|_| stopped())?;
+        flushed?;
+        let reply = BlobReply {
+            digest: digest_text(&written.digest),
+            diff_id: digest_text(&hashes.tar.unwrap_or_default()),
+            size: written.size,
+        };
+        Ok((written.file, reply))
+    }
+}
+
+fn stopped_hashes() -> Result<Hashes, Error> {
+    Err(Error::Cancelled)
+}
+
+fn pack_blocks(
+    queue: &Mutex<Receiver<Block>>,
+    pool: &Pool,
+    compression: Compression,
+    path: PathBuf,
+) {
+    let mut packer = Packer::new(compression);
+    loop {
+        let block = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(block) = block else {
+            return;
+        };
+        let mut out = pool.take();
+        let packed = match packer.pack(&block.bytes, &mut out) {
+            true => Ok(pool.chunk(out)),
+            false => Err(at(&path, Error::Write)(rustix::io::Errno::NOMEM)),
+        };
+        // Nobody waits for it when the request has failed.
+        let _ = block.output.send(packed);
+    }
+}
+
+enum Packer {
+    None,
+    Gzip(libdeflater::Compressor),
+    Zstd(Option<zstd::bulk::Compressor<'static>>),
+}
+
+impl Packer {
+    fn new(compression: Compression) -> Packer {
+        match compression {
+            Compression::None => Packer::None,
+            Compression::Gzip => {
+                let level = libdeflater::CompressionLvl::new(GZIP_LEVEL).unwrap_or_default();
+                Packer::Gzip(libdeflater::Compressor::new(level))
+            }
+            Compression::Zstd => {
+                let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).ok();
+                if let Some(compressor) = &mut compressor {
+                    // Go's and Docker's frames have one.
+                    let _ = compressor.include_checksum(true);
+                }
+                Packer::Zstd(compressor)
+            }
+        }
+    }
+
+    /// Makes one gzip member (time 0, no name, system "unknown") or one zstd frame. False: out of memory.
+    fn pack(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+        match self {
+            Packer::None => {
+                out.extend_from_slice(bytes);
+                true
+            }
+            Packer::Gzip(compressor) => {
+                out.resize(compressor.gzip_compress_bound(bytes.len()), 0);
+                let length = compressor.gzip_compress(bytes, out);
+                out.truncate(*length.as_ref().unwrap_or(&0));
+                length.is_ok()
+            }
+            Packer::Zstd(Some(compressor)) => {
+                out.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+                compressor.compress_to_buffer(bytes, out).is_ok()
+            }
+            Packer::Zstd(None) => false,
+        }
+    }
+}
+
+fn write(
+    ordered: Receiver<Receiver<Packed>>,
+    mut file: PendingFile,
+    path: PathBuf,
+) -> Result<Written, Error> {
+    let mut digest = Sha256::new();
+    let mut size = 0;
+    for packed in ordered {
+        let Ok(packed) = packed.recv() else {
+            return Err(Error::Cancelled);
+        };
+        let bytes = packed?;
+        digest.update(&*bytes);
+        file.write_all(&bytes).map_err(at(&path, Error::Write))?;
+        size += bytes.len() as u64;
+    }
+    Ok(Written {
+        file,
+        digest: digest.finalize().into(),
+        size,
+    })
+}

@@ -1,0 +1,181 @@
+//! An entry list becomes a layer: a blob, a directory and an index, in one pass over the sources.
+//! Privileges: those of who may read the sources; for a directory those of `layer_directory`.
+
+use crate::blob::BlobWriter;
+use crate::cancel::Cancel;
+use crate::entry::{Entry, Kind, is_below};
+use crate::error::{Error, at};
+use crate::index::{IndexReader, IndexWriter};
+use crate::layer_directory::LayerDirectory;
+use crate::load::{Batch, Piece, Places, load};
+use crate::pending::{PendingDirectory, PendingFile};
+use crate::protocol::{BlobReply, ComposeReply, ComposeRequest, IndexSummary};
+use crate::tar_writer::{END, padding, put_headers};
+use std::fs::File;
+use std::io::Write;
+use std::sync::mpsc::Receiver;
+
+/// Serves a compose request. On failure nothing is left of it.
+pub fn compose(request: &ComposeRequest, cancel: &Cancel) -> Result<ComposeReply, Error> {
+    let list = IndexReader::open(&request.list)?;
+    let places = Places::open(&request.roots, &request.files)?;
+    let pending = request.directory.as_deref().map(PendingDirectory::create);
+    let pending = pending.transpose()?;
+    let directory = pending
+        .as_ref()
+        .map(|pending| LayerDirectory::open(pending.path()));
+    let directory = directory.transpose()?;
+    let index = IndexWriter::create(request.index.as_deref())?;
+    let (index, blob) = std::thread::scope(|scope| {
+        let blob = request.blob.as_ref().map(|blob| {
+            let file = PendingFile::create(&blob.path)?;
+            Ok(BlobWriter::start(
+                scope,
+                file,
+                blob.path.clone(),
+                blob.compression,
+            ))
+        });
+        let mut outputs = Outputs {
+            directory,
+            unfinished: Vec::new(),
+            index,
+            blob: blob.transpose()?,
+            header: Vec::new(),
+            current: None,
+        };
+        let batches = load(scope, list, &places, cancel);
+        let outcome = outputs.take_all(batches, cancel);
+        outputs.finish(outcome)
+    })?;
+    pending.map_or(Ok(()), PendingDirectory::commit)?;
+    let (blob_file, blob) = blob.unzip();
+    blob_file.map_or(Ok(()), PendingFile::commit)?;
+    let (index_file, index) = index;
+    index_file.map_or(Ok(()), PendingFile::commit)?;
+    Ok(ComposeReply { index, blob })
+}
+
+struct Outputs<'scope> {
+    index: IndexWriter,
+    blob: Option<BlobWriter<'scope>>,
+    directory: Option<LayerDirectory>,
+    /// The directories that are being filled, outermost first.
+    unfinished: Vec<Entry>,
+    header: Vec<u8>,
+    current: Option<(Entry, Option<File>)>,
+}
+
+type FinishedIndex = (Option<PendingFile>, IndexSummary);
+type FinishedBlob = (PendingFile, BlobReply);
+
+impl Outputs<'_> {
+    fn take_all(
+        &mut self,
+        batches: Receiver<Result<Batch, Error>>,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        for batch in batches {
+            for pieces in batch? {
+                cancel.check()?;
+                for piece in pieces? {
+                    self.take(piece)?;
+                }
+            }
+        }
+        self.finish_directories(None)?;
+        match &mut self.blob {
+            Some(blob) => blob.write(&END),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, piece: Piece) -> Result<(), Error> {
+        match piece {
+            Piece::Entry(entry) => self.entry(entry),
+            Piece::Data(bytes) => {
+                if let Some((entry, Some(file))) = &mut self.current {
+                    let shown = String::from_utf8_lossy(&entry.path);
+                    file.write_all(&bytes)
+                        .map_err(at(shown.as_ref(), Error::Write))?;
+                }
+                match &mut self.blob {
+                    Some(blob) => blob.write(&bytes),
+                    None => Ok(()),
+                }
+            }
+            Piece::End(found) => {
+                let Some((mut entry, file)) = self.current.take() else {
+                    return Ok(());
+                };
+                if let Some(blob) = &mut self.blob {
+                    blob.write_zeros(padding(entry.size()))?;
+                }
+                if let (Some(directory), Some(file)) = (&self.directory, file) {
+                    directory.finish_file(&file, &entry)?;
+                }
+                if let Kind::File { digest, source, .. } = &mut entry.kind {
+                    (*digest, *source) = (Some(found), None);
+                }
+                self.index.push(&entry)
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: Entry) -> Result<(), Error> {
+        self.finish_directories(Some(&entry))?;
+        if let Some(blob) = &mut self.blob {
+            self.header.clear();
+            put_headers(&entry, &mut self.header);
+            blob.write(&self.header)?;
+        }
+        let is_file = matches!(entry.kind, Kind::File { .. });
+        let mut file = None;
+        if let Some(directory) = &mut self.directory {
+            if is_file {
+                file = Some(directory.create_file(&entry.path)?);
+            } else {
+                directory.create(&entry)?;
+            }
+        }
+        if is_file {
+            self.current = Some((entry, file));
+            return Ok(());
+        }
+        self.index.push(&entry)?;
+        if self.directory.is_some() && entry.is_directory() {
+            self.unfinished.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Finishes the directories that do not contain the next entry: nothing changes in them any more.
+    fn finish_directories(&mut self, next: Option<&Entry>) -> Result<(), Error> {
+        while let Some(directory) = self.unfinished.pop() {
+            if next.is_some_and(|next| is_below(&next.path, &directory.path)) {
+                self.unfinished.push(directory);
+                break;
+            }
+            if let Some(output) = &mut self.directory {
+                output.finish_directory(&directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be renamed. Why a thread of the blob failed is a better reason than that it did.
+    fn finish(
+        self,
+        outcome: Result<(), Error>,
+    ) -> Result<(FinishedIndex, Option<FinishedBlob>), Error> {
+        let blob = self
+            .blob
+            .map(|blob| blob.finish(outcome.is_ok()))
+            .transpose();
+        match (outcome, blob) {
+            (Ok(()), Ok(blob)) => Ok((self.index.finish()?, blob)),
+            (Err(Error::Cancelled) | Ok(()), Err(error)) => Err(error),
+            (Err(error), _) => Err(error),
+        }
+    }
+}

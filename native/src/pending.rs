@@ -1,0 +1,115 @@
+//! Outputs that appear complete or not at all: a temporary sibling, renamed at the end, removed on failure.
+//! Privileges: those of who may write there.
+
+use crate::error::{Error, at};
+use crate::remove::remove_tree;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file that is not there yet.
+pub struct PendingFile {
+    file: File,
+    name: PendingName,
+}
+
+impl PendingFile {
+    pub fn create(path: &Path) -> Result<PendingFile, Error> {
+        let temporary = temporary_name(path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .map_err(at(path, Error::Create))?;
+        let name = PendingName::new(temporary, path);
+        Ok(PendingFile { file, name })
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn commit(self) -> Result<(), Error> {
+        self.name.commit()
+    }
+}
+
+impl Write for PendingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A directory that is not there yet.
+pub struct PendingDirectory {
+    name: PendingName,
+}
+
+impl PendingDirectory {
+    pub fn create(path: &Path) -> Result<PendingDirectory, Error> {
+        let temporary = temporary_name(path);
+        std::fs::DirBuilder::new()
+            .mode(0o755)
+            .create(&temporary)
+            .map_err(at(path, Error::Create))?;
+        let name = PendingName::new(temporary, path);
+        Ok(PendingDirectory { name })
+    }
+
+    /// Where it is until it is committed.
+    pub fn path(&self) -> &Path {
+        &self.name.temporary
+    }
+
+    pub fn commit(self) -> Result<(), Error> {
+        self.name.commit()
+    }
+}
+
+struct PendingName {
+    temporary: PathBuf,
+    path: PathBuf,
+    committed: bool,
+}
+
+impl PendingName {
+    fn new(temporary: PathBuf, path: &Path) -> PendingName {
+        PendingName {
+            temporary,
+            path: path.to_owned(),
+            committed: false,
+        }
+    }
+
+    fn commit(mut self) -> Result<(), Error> {
+        std::fs::rename(&self.temporary, &self.path).map_err(at(&self.path, Error::Rename))?;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for PendingName {
+    fn drop(&mut self) {
+        if !self.committed {
+            // The request has failed already, with a better reason than what fails here.
+            let _ = remove_tree(&self.temporary);
+        }
+    }
+}
+
+/// `DIR/.NAME.PID-N.tmp`: unique in this machine's process ids, beside the final name.
+fn temporary_name(path: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{number}.tmp", std::process::id()));
+    path.with_file_name(name)
+}

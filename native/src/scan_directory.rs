@@ -1,0 +1,293 @@
+//! A directory becomes an index: one thread walks, some hash, one writes; digests that an earlier
+//! scan remembers are not computed again. Privileges: those of who may read the files.
+
+use crate::beneath::open_beneath;
+use crate::cancel::Cancel;
+use crate::chunk::CHUNK_SIZE;
+use crate::entry::{Digest, Kind};
+use crate::error::{Error, at};
+use crate::ignore::Ignore;
+use crate::index::IndexWriter;
+use crate::pending::PendingFile;
+use crate::protocol::{IndexSummary, ScanDirectory};
+use crate::stat_cache::{Fingerprint, StatCache, StatCacheWriter};
+use crate::walk::{Found, Walker};
+use crate::xattr;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Batches that are on their way.
+const BATCHES: usize = 32;
+const BATCH_ENTRIES: usize = 128;
+/// A batch with more to hash ends, so that the threads get about the same.
+const BATCH_SIZE: u64 = 1 << 20;
+
+struct Item {
+    found: Found,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It has no content, or its digest was remembered.
+    Ready,
+    Unhashed,
+    /// It was hashed by this scan.
+    Hashed,
+}
+
+type Batch = Receiver<Result<Vec<Item>, Error>>;
+
+struct Job {
+    items: Vec<Item>,
+    output: SyncSender<Result<Vec<Item>, Error>>,
+}
+
+/// Scans a directory; the index is complete, or not there.
+pub fn scan_directory(
+    request: &ScanDirectory,
+    index: &Path,
+    cancel: &Cancel,
+) -> Result<IndexSummary, Error> {
+    let ignore = Ignore::new(&request.ignore)?;
+    let root: OwnedFd = File::open(&request.path)
+        .map_err(at(&request.path, Error::Open))?
+        .into();
+    let mut memory = Memory::open(request.stat_cache.as_deref());
+    let mut writer = IndexWriter::create(Some(index))?;
+    std::thread::scope(|scope| {
+        let (order, batches) = sync_channel::<Result<Batch, Error>>(BATCHES);
+        let (queue, jobs) = sync_channel::<Job>(BATCHES);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let threads = std::thread::available_parallelism()
+            .map_or(2, usize::from)
+            .clamp(2, 8);
+        for _ in 0..threads {
+            let hasher = Hasher {
+                root: &root,
+                path: &request.path,
+                cancel,
+            };
+            let jobs = Arc::clone(&jobs);
+            scope.spawn(move || hasher.serve(&jobs));
+        }
+        let (old, root, ignore) = (memory.old.take(), &root, &ignore);
+        scope.spawn(move || {
+            let mut feeder = Feeder::new(old, order, queue);
+            let outcome = feeder.feed(request, root, ignore, cancel);
+            if let Err(error) = outcome {
+                // Nobody listens when the request has failed already.
+                let _ = feeder.order.send(Err(error));
+            }
+        });
+        for batch in batches {
+            for items in batch? {
+                for item in items? {
+                    memory.remember(&item);
+                    writer.push(&item.found.entry)?;
+                }
+            }
+        }
+        cancel.check()
+    })?;
+    let (file, summary) = writer.finish()?;
+    file.map_or(Ok(()), PendingFile::commit)?;
+    memory.finish();
+    Ok(summary)
+}
+
+/// The stat cache before and after. It only saves time: what fails about it is no failure of the scan.
+struct Memory<'a> {
+    path: Option<&'a Path>,
+    old: Option<StatCache>,
+    new: Option<StatCacheWriter>,
+    changed: bool,
+}
+
+impl Memory<'_> {
+    fn open(path: Option<&Path>) -> Memory<'_> {
+        let new = path.and_then(StatCacheWriter::create);
+        let old = path.and_then(StatCache::open);
+        Memory {
+            path,
+            changed: old.is_none(),
+            old,
+            new,
+        }
+    }
+
+    fn remember(&mut self, item: &Item) {
+        let entry = &item.found.entry;
+        let (Some(writer), Some(fingerprint)) = (&mut self.new, &item.found.fingerprint) else {
+            return;
+        };
+        let Kind::File {
+            digest: Some(digest),
+            ..
+        } = &entry.kind
+        else {
+            return;
+        };
+        self.changed |= item.state == State::Hashed;
+        if writer
+            .push(&entry.path, fingerprint, (&entry.xattrs, digest))
+            .is_err()
+        {
+            self.new = None;
+        }
+    }
+
+    /// When everything was remembered already, the old file stays.
+    fn finish(self) {
+        if let (true, Some(path), Some(writer)) = (self.changed, self.path, self.new) {
+            let _ = writer.finish(path);
+        }
+    }
+}
+
+/// Walks, and hands out batches in order.
+struct Feeder {
+    old: Option<StatCache>,
+    order: SyncSender<Result<Batch, Error>>,
+    queue: SyncSender<Job>,
+    items: Vec<Item>,
+    to_hash: u64,
+    has_unhashed: bool,
+}
+
+impl Feeder {
+    fn new(
+        old: Option<StatCache>,
+        order: SyncSender<Result<Batch, Error>>,
+        queue: SyncSender<Job>,
+    ) -> Feeder {
+        Feeder {
+            old,
+            order,
+            queue,
+            items: Vec::new(),
+            to_hash: 0,
+            has_unhashed: false,
+        }
+    }
+
+    fn feed(
+        &mut self,
+        request: &ScanDirectory,
+        root: &OwnedFd,
+        ignore: &Ignore,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let mut walker = Walker {
+            root: &request.path,
+            format: request.format,
+            ignore,
+            cancel,
+            found: &mut |found| self.take(found),
+            links: HashMap::new(),
+            withheld: Vec::new(),
+        };
+        walker.walk(root.as_fd())?;
+        self.flush()
+    }
+
+    fn take(&mut self, mut found: Found) -> Result<(), Error> {
+        let mut state = State::Ready;
+        if let Kind::File { size, digest, .. } = &mut found.entry.kind {
+            let remembered = match (&mut self.old, &found.fingerprint) {
+                (Some(old), Some(fingerprint)) => old.find(&found.entry.path, fingerprint),
+                _ => None,
+            };
+            if let Some(remembered) = remembered {
+                *digest = Some(remembered.digest);
+                found.entry.xattrs = remembered.xattrs;
+            } else if found.fingerprint.is_some() {
+                state = State::Unhashed;
+                self.has_unhashed = true;
+                self.to_hash += *size;
+            } else {
+                // A socket.
+                *digest = Some(Sha256::digest([]).into());
+            }
+        }
+        self.items.push(Item { found, state });
+        match self.items.len() >= BATCH_ENTRIES || self.to_hash >= BATCH_SIZE {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let (output, batch) = sync_channel(1);
+        // Fails only when the request has failed already.
+        self.order.send(Ok(batch)).map_err(|_| Error::Cancelled)?;
+        let items = std::mem::take(&mut self.items);
+        self.to_hash = 0;
+        if std::mem::take(&mut self.has_unhashed) {
+            let job = Job { items, output };
+            return self.queue.send(job).map_err(|_| Error::Cancelled);
+        }
+        output.send(Ok(items)).map_err(|_| Error::Cancelled)
+    }
+}
+
+struct Hasher<'a> {
+    root: &'a OwnedFd,
+    path: &'a Path,
+    cancel: &'a Cancel,
+}
+
+impl Hasher<'_> {
+    fn serve(&self, jobs: &Mutex<Receiver<Job>>) {
+        let mut buffer = Vec::new();
+        loop {
+            let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(mut job) = job else {
+                return;
+            };
+            let mut unhashed = job
+                .items
+                .iter_mut()
+                .filter(|item| item.state == State::Unhashed);
+            buffer.resize(CHUNK_SIZE, 0);
+            let outcome = unhashed.try_for_each(|item| self.hash(item, &mut buffer));
+            // Nobody listens when the request has failed already.
+            let _ = job.output.send(outcome.map(|()| job.items));
+        }
+    }
+
+    fn hash(&self, item: &mut Item, buffer: &mut [u8]) -> Result<(), Error> {
+        let entry = &mut item.found.entry;
+        let shown = self.path.join(OsStr::from_bytes(&entry.path));
+        let mut file =
+            open_beneath(self.root.as_fd(), &entry.path).map_err(at(&shown, Error::Open))?;
+        entry.xattrs = xattr::read(file.as_fd())
+            .map_err(at(&shown, Error::Stat))?
+            .kept;
+        let mut content = Sha256::new();
+        loop {
+            self.cancel.check()?;
+            match file.read(buffer).map_err(at(&shown, Error::Read))? {
+                0 => break,
+                length => content.update(&buffer[..length]),
+            }
+        }
+        let stat = rustix::fs::fstat(&file).map_err(at(&shown, Error::Stat))?;
+        if item.found.fingerprint != Some(Fingerprint::of(&stat)) {
+            return Err(Error::ContentChanged { path: shown });
+        }
+        if let Kind::File { digest, .. } = &mut entry.kind {
+            *digest = Some(Digest::from(content.finalize()));
+        }
+        item.state = State::Hashed;
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! The 512 bytes before each member of a tar, and the records of a PAX header. No privileges.
+
+pub const BLOCK: usize = 512;
+
+/// A header block, as it was read.
+pub struct Header<'a>(pub &'a [u8; BLOCK]);
+
+impl Header<'_> {
+    pub fn is_zero(&self) -> bool {
+        self.0.iter().all(|&byte| byte == 0)
+    }
+
+    /// Whether the checksum is right; some old writers summed signed bytes.
+    pub fn is_valid(&self) -> bool {
+        let Some(expected) = number(&self.0[148..156]) else {
+            return false;
+        };
+        let bytes = || {
+            let blank =
+                |(i, &byte): (usize, &u8)| if (148..156).contains(&i) { b' ' } else { byte };
+            self.0.iter().enumerate().map(blank)
+        };
+        let unsigned: i64 = bytes().map(i64::from).sum();
+        let signed: i64 = bytes().map(|byte| i64::from(byte as i8)).sum();
+        expected == unsigned || expected == signed
+    }
+
+    pub fn type_flag(&self) -> u8 {
+        self.0[156]
+    }
+
+    /// The name, with the prefix of a POSIX header.
+    pub fn name(&self) -> Vec<u8> {
+        let name = text(&self.0[..100]);
+        let prefix = match &self.0[257..263] {
+            b"ustar\0" => text(&self.0[345..500]),
+            _ => &[],
+        };
+        if prefix.is_empty() {
+            name.to_vec()
+        } else {
+            [prefix, b"/", name].concat()
+        }
+    }
+
+    pub fn link(&self) -> Vec<u8> {
+        text(&self.0[157..257]).to_vec()
+    }
+
+    pub fn mode(&self) -> Option<i64> {
+        number(&self.0[100..108])
+    }
+
+    pub fn uid(&self) -> Option<i64> {
+        number(&self.0[108..116])
+    }
+
+    pub fn gid(&self) -> Option<i64> {
+        number(&self.0[116..124])
+    }
+
+    pub fn size(&self) -> Option<i64> {
+        number(&self.0[124..136])
+    }
+
+    pub fn mtime(&self) -> Option<i64> {
+        number(&self.0[136..148])
+    }
+
+    pub fn device(&self) -> Option<(i64, i64)> {
+        Some((number(&self.0[329..337])?, number(&self.0[337..345])?))
+    }
+
+    /// The map of an old GNU sparse header, whether it goes on in the next block, and the file's size.
+    pub fn sparse(&self) -> Option<(Vec<(u64, u64)>, bool, u64)> {
+        let mut map = Vec::new();
+        sparse_map(&self.0[386..482], &mut map)?;
+        let size = number(&self.0[483..495])?.try_into().ok()?;
+        Some((map, self.0[482] != 0, size))
+    }
+}
+
+/// Appends the (offset, length) pairs of a GNU sparse header or of its continuation.
+pub fn sparse_map(bytes: &[u8], map: &mut Vec<(u64, u64)>) -> Option<()> {
+    for pair in bytes.chunks_exact(24) {
+        if pair[0] == 0 {
+            break;
+        }
+        let offset = number(&pair[..12])?.try_into().ok()?;
+        let length = number(&pair[12..])?.try_into().ok()?;
+        map.push((offset, length));
+    }
+    Some(())
+}
+
+/// Up to the first NUL.
+fn text(field: &[u8]) -> &[u8] {
+    field.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Octal digits, or the base-256 of GNU.
+fn number(field: &[u8]) -> Option<i64> {
+    if field[0] & 0x80 != 0 {
+        let negative = field[0] & 0x40 != 0;
+        let mut value: i128 = if negative { -1 } else { 0 };
+        for (i, &byte) in field.iter().enumerate() {
+            let byte = if i == 0 && !negative {
+                byte & 0x7f
+            } else {
+                byte
+            };
+            value = value.checked_mul(256)? | i128::from(byte);
+        }
+        return value.try_into().ok();
+    }
+    let digits = text(field).trim_ascii();
+    if digits.is_empty() {
+        return Some(0);
+    }
+    i64::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// `LENGTH KEY=VALUE\n`, again and again; values are bytes.
+pub fn pax_records(mut bytes: &[u8]) -> Option<Records> {
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        // Some writers pad with NULs.
+        if bytes.iter().all(|&byte| byte == 0) {
+            break;
+        }
+        let space = bytes.iter().position(|&byte| byte == b' ')?;
+        let length: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
+        let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
+        let equals = record.iter().position(|&byte| byte == b'=')?;
+        records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
+        bytes = &bytes[length..];
+    }
+    Some(records)
+}
+
+/// Appends one PAX record; its length counts itself.
+pub fn put_pax_record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while length != rest + length.to_string().len() {
+        length = rest + length.to_string().len();
+    }
+    out.extend_from_slice(length.to_string().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(key);
+    out.push(b'=');
+    out.extend_from_slice(value);
+    out.push(b'\n');
+}
+
+/// `SECONDS[.FRACTION]`, rounded down to nanoseconds: what -1.5 means is -2 s and 500,000,000 ns.
+pub fn parse_time(text: &[u8]) -> Option<(i64, u32)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = whole.parse().ok()?;
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
+    let nanoseconds: u32 = digits.parse().ok()?;
+    if whole.starts_with('-') && nanoseconds > 0 {
+        return Some((seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds));
+    }
+    Some((seconds, nanoseconds))
+}
+
+/// The inverse of `parse_time`.
+pub fn format_time(seconds: i64, nanoseconds: u32) -> String {
+    let (sign, whole, fraction) = match (seconds < 0, nanoseconds) {
+        (true, 1..) => ("-", -(seconds + 1), 1_000_000_000 - nanoseconds),
+        _ => ("", seconds, nanoseconds),
+    };
+    if fraction == 0 {
+        return format!("{sign}{whole}");
+    }
+    let digits = format!("{fraction:09}");
+    format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_survive() {
+        for (text, time) in [
+            ("0", (0, 0)),
+            ("12.5", (12, 500_000_000)),
+            ("-1.5", (-2, 500_000_000)),
+            ("-0.25", (-1, 750_000_000)),
+            ("1.000000001", (1, 1)),
+            ("-7", (-7, 0)),
+        ] {
+            assert_eq!(parse_time(text.as_bytes()), Some(time));
+            assert_eq!(format_time(time.0, time.1), text);
+        }
+    }
+
+    #[test]
+    fn record_lengths_count_themselves() {
+        let mut bytes = Vec::new();
+        for length in [1, 90, 93, 94, 95, 990, 995] {
+            put_pax_record(&mut bytes, b"k", &vec![b'v'; length]);
+        }
+        let records = pax_records(&bytes).map(|records| records.len());
+        assert_eq!(records, Some(7));
+    }
+
+    #[test]
+    fn numbers_are_octal_or_base_256() {
+        assert_eq!(number(b"0000644\0"), Some(0o644));
+        assert_eq!(number(b"   644 \0"), Some(0o644));
+        assert_eq!(number(b"\x80\0\0\0\0\0\x01\0"), Some(256));
+        assert_eq!(number(b"\xff\xff\xff\xff\xff\xff\xff\xfe"), Some(-2));
+        assert_eq!(number(b"nonsense"), None);
+    }
+}

@@ -1,0 +1,472 @@
+//! Reads a tar: ustar, PAX with global headers, GNU long names, sparse files. No privileges.
+
+use crate::chunk::Slice;
+use crate::error::Error;
+use crate::tar_header::{BLOCK, Header, Records, parse_time, pax_records, sparse_map};
+use std::path::PathBuf;
+
+/// What PAX headers, long names and sparse maps may hold, as in Go's reader; real ones are far smaller.
+const MAX_SPECIAL: u64 = 1 << 20;
+
+/// Where the bytes of a tar come from.
+pub trait Stream {
+    /// The next piece; none at the end.
+    fn next(&mut self) -> Result<Option<Slice>, Error>;
+}
+
+/// A member's header, with everything applied to it.
+#[derive(Debug, Default)]
+pub struct Member {
+    /// As in the archive.
+    pub name: Vec<u8>,
+    pub link: Vec<u8>,
+    pub type_flag: u8,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub mtime: i64,
+    pub nsec: u32,
+    pub device: (u32, u32),
+    pub xattrs: Records,
+    /// Of a file, holes included.
+    pub size: u64,
+    /// Where its data starts, in the uncompressed bytes.
+    pub offset: u64,
+    pub is_sparse: bool,
+}
+
+/// A piece of a file.
+pub enum Data {
+    Bytes(Slice),
+    Hole(u64),
+}
+
+pub struct TarReader<S> {
+    stream: S,
+    path: PathBuf,
+    current: Option<Slice>,
+    offset: u64,
+    globals: Records,
+    /// Bytes of the current member that are still in the stream, then its padding.
+    left: u64,
+    padding: u64,
+    /// Of a sparse member: what is to come, the first at the end.
+    map: Option<Vec<(u64, u64)>>,
+    position: u64,
+    size: u64,
+}
+
+impl<S: Stream> TarReader<S> {
+    pub fn new(stream: S, path: PathBuf) -> TarReader<S> {
+        TarReader {
+            stream,
+            path,
+            current: None,
+            offset: 0,
+            globals: Vec::new(),
+            left: 0,
+            padding: 0,
+            map: None,
+            position: 0,
+            size: 0,
+        }
+    }
+
+    /// The next member; none at the end. What was left of the one before is skipped.
+    pub fn next(&mut self) -> Result<Option<Member>, Error> {
+        self.skip(self.left + self.padding)?;
+        self.map = None;
+        let mut records = self.globals.clone();
+        let (mut long_name, mut long_link) = (None, None);
+        loop {
+            let Some(block) = self.header_block()? else {
+                return Ok(None);
+            };
+            let header = Header(&block);
+            let size = header.size().and_then(|size| u64::try_from(size).ok());
+            let size = size.ok_or_else(|| self.invalid("a size is malformed"))?;
+            match header.type_flag() {
+                b'g' => {
+                    let found = self.special(size)?;
+                    let found = self.pax(&found)?;
+                    merge(&mut self.globals, found.clone());
+                    merge(&mut records, found);
+                }
+                b'x' | b'X' => {
+                    let found = self.special(size)?;
+                    merge(&mut records, self.pax(&found)?);
+                }
+                b'L' => long_name = Some(until_nul(self.special(size)?)),
+                b'K' => long_link = Some(until_nul(self.special(size)?)),
+                // Vendor types that no reader shows: volume labels and the like.
+                b'A'..=b'Z' if !matches!(header.type_flag(), b'S' | b'D') => {
+                    self.skip(padded(size))?;
+                }
+                _ => {
+                    let mut member = self.member(&header, size)?;
+                    member.name = long_name.unwrap_or(member.name);
+                    member.link = long_link.unwrap_or(member.link);
+                    self.apply(&mut member, records)?;
+                    return Ok(Some(member));
+                }
+            }
+        }
+    }
+
+    /// The next piece of the current member's content; none at its end.
+    pub fn data(&mut self) -> Result<Option<Data>, Error> {
+        let Some(map) = &mut self.map else {
+            if self.left == 0 {
+                return Ok(None);
+            }
+            return Ok(Some(Data::Bytes(self.piece(self.left)?)));
+        };
+        while let Some(&(offset, length)) = map.last() {
+            if length == 0 {
+                map.pop();
+                continue;
+            }
+            if offset > self.position {
+                let hole = offset - self.position;
+                self.position = offset;
+                return Ok(Some(Data::Hole(hole)));
+            }
+            let bytes = self.piece(length)?;
+            let read = bytes.len() as u64;
+            self.position += read;
+            if let Some(last) = self.map.as_mut().and_then(|map| map.last_mut()) {
+                *last = (offset + read, length - read);
+            }
+            return Ok(Some(Data::Bytes(bytes)));
+        }
+        let hole = self.size - self.position;
+        self.position = self.size;
+        Ok((hole > 0).then_some(Data::Hole(hole)))
+    }
+
+    /// Reads what follows the end of the archive, so that digests cover it.
+    pub fn drain(&mut self) -> Result<(), Error> {
+        self.current = None;
+        while self.stream.next()?.is_some() {}
+        Ok(())
+    }
+
+    /// A header that is no zero block; none at the end. An archive may end without zero blocks.
+    fn header_block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
+        let Some(block) = self.block()? else {
+            return Ok(None);
+        };
+        let header = Header(&block);
+        if header.is_zero() {
+            return match self.block()? {
+                Some(second) if !Header(&second).is_zero() => {
+                    Err(self.invalid("there is a zero block between members"))
+                }
+                _ => Ok(None),
+            };
+        }
+        if !header.is_valid() {
+            return Err(self.invalid("a header's checksum is wrong"));
+        }
+        Ok(Some(block))
+    }
+
+    fn member(&mut self, header: &Header<'_>, size: u64) -> Result<Member, Error> {
+        let path = self.path.clone();
+        let malformed = || Error::ArchiveInvalid {
+            path: path.clone(),
+            reason: "a header's number is malformed".to_owned(),
+        };
+        let mut member = Member {
+            name: header.name(),
+            link: header.link(),
+            type_flag: header.type_flag(),
+            mode: header.mode().ok_or_else(malformed)? as u32 & 0o7777,
+            uid: header.uid().and_then(id).ok_or_else(malformed)?,
+            gid: header.gid().and_then(id).ok_or_else(malformed)?,
+            mtime: header.mtime().ok_or_else(malformed)?,
+            size,
+            ..Member::default()
+        };
+        if matches!(member.type_flag, b'3' | b'4') {
+            let (major, minor) = header.device().ok_or_else(malformed)?;
+            let (major, minor) = (id(major), id(minor));
+            member.device = major.zip(minor).ok_or_else(malformed)?;
+        }
+        // V7 had no type for directories.
+        if matches!(member.type_flag, 0 | b'0') && member.name.ends_with(b"/") {
+            member.type_flag = b'5';
+        }
+        self.left = size;
+        if member.type_flag == b'S' {
+            let (mut map, mut more, real) = header.sparse().ok_or_else(malformed)?;
+            while more {
+                let block = self.block()?.ok_or_else(|| self.cut_off())?;
+                let read = sparse_map(&block[..504], &mut map);
+                read.ok_or_else(|| self.invalid("a sparse map is malformed"))?;
+                more = block[504] != 0 && (map.len() as u64) < MAX_SPECIAL;
+            }
+            self.use_map(&mut member, map, real)?;
+        }
+        Ok(member)
+    }
+
+    /// Lets PAX records override the header, and finds where the data is.
+    fn apply(&mut self, member: &mut Member, records: Records) -> Result<(), Error> {
+        let mut sparse = PaxSparse::default();
+        for (key, value) in records {
+            let applied = match key.as_slice() {
+                b"path" => Some(member.name = value),
+                b"linkpath" => Some(member.link = value),
+                b"size" => decimal(&value).map(|size| {
+                    self.left = size;
+                    if !member.is_sparse {
+                        member.size = size;
+                    }
+                }),
+                b"uid" => decimal(&value).and_then(|uid| Some(member.uid = uid.try_into().ok()?)),
+                b"gid" => decimal(&value).and_then(|gid| Some(member.gid = gid.try_into().ok()?)),
+                b"mtime" => parse_time(&value).map(|time| (member.mtime, member.nsec) = time),
+                _ => match key.strip_prefix(b"SCHILY.xattr.") {
+                    Some(name) => Some(member.xattrs.push((name.to_vec(), value))),
+                    None => sparse.record(&key, &value),
+                },
+            };
+            applied.ok_or_else(|| self.invalid("a PAX record is malformed"))?;
+        }
+        if !matches!(member.type_flag, 0 | b'0' | b'7' | b'S') && member.type_flag.is_ascii_digit()
+            || member.type_flag == b'D'
+        {
+            // As in Go's reader: links, nodes and directories have no data, whatever their size says.
+            self.left = if member.type_flag == b'D' {
+                self.left
+            } else {
+                0
+            };
+            member.size = 0;
+        }
+        self.padding = padded(self.left) - self.left;
+        self.read_pax_map(member, sparse)?;
+        member.offset = self.offset;
+        Ok(())
+    }
+
+    fn read_pax_map(&mut self, member: &mut Member, sparse: PaxSparse) -> Result<(), Error> {
+        if let Some(name) = sparse.name {
+            member.name = name;
+        }
+        if sparse.in_data {
+            let map = self.data_map()?;
+            return self.use_map(member, map, sparse.size);
+        }
+        if !sparse.map.is_empty() {
+            if sparse.map.len() % 2 != 0 {
+                return Err(self.invalid("a sparse map is malformed"));
+            }
+            let map = sparse.map.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+            return self.use_map(member, map.collect(), sparse.size);
+        }
+        Ok(())
+    }
+
+    /// The map of PAX sparse format 1.0: decimal lines at the front of the data, padded to a block.
+    fn data_map(&mut self) -> Result<Vec<(u64, u64)>, Error> {
+        let mut numbers: Vec<u64> = Vec::new();
+        let mut line = Vec::new();
+        loop {
+            if self.left < BLOCK as u64 {
+                return Err(self.cut_off());
+            }
+            let block = self.block()?.ok_or_else(|| self.cut_off())?;
+            self.left -= BLOCK as u64;
+            for byte in block {
+                let wanted = numbers
+                    .first()
+                    .map(|count| count.saturating_mul(2).saturating_add(1));
+                if wanted == Some(numbers.len() as u64) {
+                    break;
+                }
+                if byte == b'\n' {
+                    let number = decimal(&line);
+                    numbers.push(number.ok_or_else(|| self.invalid("a sparse map is malformed"))?);
+                    line.clear();
+                } else {
+                    line.push(byte);
+                }
+            }
+            let count = numbers.first().copied().unwrap_or(0);
+            if !numbers.is_empty()
+                && count.saturating_mul(2).saturating_add(1) == numbers.len() as u64
+            {
+                return Ok(numbers[1..]
+                    .chunks_exact(2)
+                    .map(|pair| (pair[0], pair[1]))
+                    .collect());
+            }
+            if numbers.len() as u64 > MAX_SPECIAL || line.len() > 20 {
+                return Err(self.invalid("a sparse map is malformed"));
+            }
+        }
+    }
+
+    fn use_map(
+        &mut self,
+        member: &mut Member,
+        mut map: Vec<(u64, u64)>,
+        size: u64,
+    ) -> Result<(), Error> {
+        let mut end = 0u64;
+        let mut stored = 0u64;
+        for &(offset, length) in &map {
+            let next = offset.checked_add(length);
+            if offset < end || next.is_none_or(|next| next > size) {
+                return Err(self.invalid("a sparse map is malformed"));
+            }
+            end = next.unwrap_or(end);
+            stored += length;
+        }
+        if stored > self.left {
+            return Err(self.invalid("a sparse map is malformed"));
+        }
+        map.reverse();
+        self.map = Some(map);
+        (self.position, self.size) = (0, size);
+        (member.size, member.is_sparse) = (size, true);
+        Ok(())
+    }
+
+    /// The whole data of a member that describes the one after it.
+    fn special(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        if size > MAX_SPECIAL {
+            return Err(self.invalid("a special header is too long"));
+        }
+        self.left = size;
+        let mut bytes = Vec::with_capacity(size as usize);
+        while self.left > 0 {
+            bytes.extend_from_slice(&self.piece(self.left)?);
+        }
+        self.skip(padded(size) - size)?;
+        Ok(bytes)
+    }
+
+    fn pax(&self, bytes: &[u8]) -> Result<Records, Error> {
+        pax_records(bytes).ok_or_else(|| self.invalid("a PAX header is malformed"))
+    }
+
+    /// Up to `length` bytes of the current member.
+    fn piece(&mut self, length: u64) -> Result<Slice, Error> {
+        let slice = self.take(length.min(self.left))?;
+        let slice = slice.ok_or_else(|| self.cut_off())?;
+        self.left -= slice.len() as u64;
+        Ok(slice)
+    }
+
+    fn skip(&mut self, mut length: u64) -> Result<(), Error> {
+        while length > 0 {
+            match self.take(length)? {
+                Some(slice) => length -= slice.len() as u64,
+                None => return Err(self.cut_off()),
+            }
+        }
+        (self.left, self.padding) = (0, 0);
+        Ok(())
+    }
+
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
+        let mut block = [0u8; BLOCK];
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.take((BLOCK - filled) as u64)? {
+                Some(slice) => {
+                    block[filled..filled + slice.len()].copy_from_slice(&slice);
+                    filled += slice.len();
+                }
+                None if filled == 0 => return Ok(None),
+                None => return Err(self.cut_off()),
+            }
+        }
+        Ok(Some(block))
+    }
+
+    fn take(&mut self, length: u64) -> Result<Option<Slice>, Error> {
+        while self.current.as_ref().is_none_or(|slice| slice.is_empty()) {
+            self.current = self.stream.next()?;
+            if self.current.is_none() {
+                return Ok(None);
+            }
+        }
+        let taken = self.current.as_mut().map(|slice| slice.split_front(length));
+        self.offset += taken.as_ref().map_or(0, |slice| slice.len() as u64);
+        Ok(taken)
+    }
+
+    fn cut_off(&self) -> Error {
+        self.invalid("it ends too early")
+    }
+
+    fn invalid(&self, reason: &str) -> Error {
+        Error::ArchiveInvalid {
+            path: self.path.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// What PAX says of a sparse file, in its three formats.
+#[derive(Default)]
+struct PaxSparse {
+    name: Option<Vec<u8>>,
+    size: u64,
+    map: Vec<u64>,
+    in_data: bool,
+}
+
+impl PaxSparse {
+    fn record(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        match key {
+            b"GNU.sparse.name" => self.name = Some(value.to_vec()),
+            b"GNU.sparse.size" | b"GNU.sparse.realsize" => self.size = decimal(value)?,
+            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => self.map.push(decimal(value)?),
+            b"GNU.sparse.major" => self.in_data = value == b"1",
+            b"GNU.sparse.map" => {
+                for number in value.split(|&byte| byte == b',') {
+                    self.map.push(decimal(number)?);
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// Later records win; an empty value takes the record away; repeated sparse pairs all stay.
+fn merge(records: &mut Records, found: Records) {
+    for (key, value) in found {
+        let repeats = key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes";
+        if !repeats {
+            records.retain(|(known, _)| *known != key);
+        }
+        if !value.is_empty() || key.starts_with(b"SCHILY.xattr.") {
+            records.push((key, value));
+        }
+    }
+}
+
+fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.iter().position(|&byte| byte == 0);
+    bytes.truncate(end.unwrap_or(bytes.len()));
+    bytes
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    number.try_into().ok()
+}
+
+fn id(number: i64) -> Option<u32> {
+    number.try_into().ok()
+}
+
+fn padded(size: u64) -> u64 {
+    size.saturating_add(BLOCK as u64 - 1) / BLOCK as u64 * BLOCK as u64
+}
