@@ -54,7 +54,7 @@ export function applyConfig(
       state.author = instruction.name;
       return `MAINTAINER ${instruction.name}`;
     case 'onbuild':
-      container.OnBuild = [...(container.OnBuild ?? []), instruction.trigger];
+      container.OnBuild = Object.freeze([...(container.OnBuild ?? []), instruction.trigger]);
       return undefined;
     case 'shell':
       container.Shell = instruction.argv;
@@ -197,7 +197,7 @@ function applyVolume(state: StageState<unknown>, paths: readonly string[]): stri
 
 function applyHealthcheck(state: StageState<unknown>, instruction: HealthcheckInstruction): string {
   const check: Healthcheck = {
-    Test: healthTest(instruction.command),
+    Test: Object.freeze(healthTest(instruction.command)),
     ...(instruction.interval !== 0 && { Interval: instruction.interval }),
     ...(instruction.timeout !== 0 && { Timeout: instruction.timeout }),
     ...(instruction.startPeriod !== 0 && { StartPeriod: instruction.startPeriod }),

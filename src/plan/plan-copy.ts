@@ -10,7 +10,7 @@ import { parseChmod } from './chmod.ts';
 import { invalid, unsupported } from './failures.ts';
 import { layerEntry } from './history.ts';
 import { resolveDestination } from './paths.ts';
-import { type Planning, stepBase } from './planning.ts';
+import { CONTEXT, type Planning, stepBase } from './planning.ts';
 import { checkChecksum, isGitSource, isHttpSource, urlFileName } from './remote-source.ts';
 import type { StageState } from './stage-state.ts';
 import type { CopyOrigin, CopyStep, PlannedSource } from './step.ts';
@@ -131,7 +131,7 @@ async function originOf<Image>(
   instruction: Instruction,
   planning: Planning<Image>,
 ): Promise<CopyOrigin<Image>> {
-  if (instruction.kind === 'add' || instruction.from === undefined) return { kind: 'context' };
+  if (instruction.kind === 'add' || instruction.from === undefined) return CONTEXT;
   const request = { kind: 'copy', stage: state, location: planning.location } as const;
   const origin = await planning.findOrigin(instruction.from, request);
   if (origin !== undefined) return origin;

@@ -3,7 +3,7 @@
 import { type Mount, parseMount, type RunInstruction } from '../../parser/index.ts';
 import { invalid, unsupported } from './failures.ts';
 import { cleanPath, resolvePath } from './paths.ts';
-import type { Planning } from './planning.ts';
+import { CONTEXT, type Planning } from './planning.ts';
 import type { StageState } from './stage-state.ts';
 import type { CopyOrigin, PlannedMount } from './step.ts';
 
@@ -55,7 +55,7 @@ async function originOf<Image>(
   planning: Planning<Image>,
 ): Promise<CopyOrigin<Image> | undefined> {
   if (mount.kind !== 'bind' && mount.kind !== 'cache') return undefined;
-  if (mount.from === undefined) return mount.kind === 'bind' ? { kind: 'context' } : undefined;
+  if (mount.from === undefined) return mount.kind === 'bind' ? CONTEXT : undefined;
   const origin = await planning.findOrigin(mount.from, {
     kind: 'mount',
     stage: state,

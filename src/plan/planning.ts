@@ -15,6 +15,9 @@ export type FindOrigin<Image> = (
   ),
 ) => Promise<CopyOrigin<Image> | undefined>;
 
+/** The build context, where a `--from` is not given. */
+export const CONTEXT = Object.freeze({ kind: 'context' } as const);
+
 /** Where an instruction stands, and what the build is like around it. */
 export interface Planning<Image> {
   readonly args: GlobalArgs;

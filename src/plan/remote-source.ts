@@ -1,6 +1,7 @@
 /** Sources of ADD that are not in the build context (CP-23 to CP-25). */
 
 import { TsbuildError } from '../errors.ts';
+import { invalid } from './failures.ts';
 
 /** A file to download: an http(s) address that is no git repository's. */
 export function isHttpSource(source: string): boolean {
@@ -17,8 +18,9 @@ export function isGitSource(source: string, isKnown: boolean): boolean {
   return /^[\w-]+@[\w.-]+:./.test(source);
 }
 
-/** The name of a download whose destination is a directory. */
+/** The name of a download whose destination is a directory. @throws ERR_INSTRUCTION_INVALID */
 export function urlFileName(url: string): string {
+  if (!URL.canParse(url)) throw invalid(`Cannot add "${url}": it is no valid address`);
   const { pathname } = new URL(url);
   return decodeName(pathname.replace(/\/+$/, '').split('/').at(-1) ?? '') || '__unnamed__';
 }

@@ -50,7 +50,8 @@ export class Sources<Image extends BaseImage> {
     platform: Platform,
     location: SourceLocation,
   ): Promise<Image> {
-    const key = `${source.context === undefined ? source.reference : `context:${source.context}`} ${formatPlatform(platform)}`;
+    const name = source.context === undefined ? source.reference : `context:${source.context}`;
+    const key = `${name} ${formatPlatform(platform)}`;
     const known = this.#images.get(key);
     if (known !== undefined) return known;
     const image = this.#ask(source, platform, location);
@@ -101,7 +102,7 @@ export class Sources<Image extends BaseImage> {
       details: error.details,
       location: error.location,
       cause: error.cause,
-      hint: `Did you mean the stage "${stage}"? FROM compares names with those of stages in lower case.`,
+      hint: `Did you mean the stage "${stage}"?`,
     });
   }
 }

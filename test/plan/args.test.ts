@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { hasCode } from '../../src/errors.ts';
+import { AMD64, ARM64, configOf, historyOf, PATH, plan, runOf } from './support.ts';
+
+describe('ARG and ENV', () => {
+  const cases = [
+    {
+      it: 'a global ARG reaches a stage that declares it without a default (ARG-2)',
+      text: 'ARG A=1\nFROM scratch\nARG A\nRUN x',
+      env: ['A=1'],
+    },
+    {
+      it: 'a global ARG is not seen in a stage that does not declare it (ARG-2)',
+      text: 'ARG A=1\nFROM scratch\nRUN x',
+      env: [],
+    },
+    {
+      it: "a stage's default goes before a global one (ARG-2)",
+      text: 'ARG A=1\nFROM scratch\nARG A=2\nRUN x',
+      env: ['A=2'],
+    },
+    {
+      it: 'a build argument goes before defaults, and is not expanded (ARG-2)',
+      text: 'ARG A=1\nFROM scratch\nARG A=2 B\nRUN x',
+      buildArgs: { A: '$B', B: '' },
+      env: ['A=$B', 'B='],
+    },
+    {
+      it: 'an ARG without a value sets no variable (ARG-1)',
+      text: 'FROM scratch\nARG A\nRUN x',
+      env: [],
+    },
+    {
+      it: 'one ARG sees the ARGs to its left (VAR-10)',
+      text: 'FROM scratch\nARG a=1 b=$a\nRUN x',
+      env: ['a=1', 'b=1'],
+    },
+    {
+      it: 'one ENV sees what was before it (VAR-10)',
+      text: 'FROM scratch\nENV a=1\nENV a=2 b=$a\nRUN x',
+      env: ['a=2', 'b=1'],
+    },
+    {
+      it: 'the later of ENV and ARG wins (VAR-11)',
+      text: 'FROM scratch\nENV X=1\nARG X=2\nRUN x',
+      env: ['X=2'],
+    },
+    {
+      it: 'ENV names are expanded (VAR-7)',
+      text: 'FROM scratch\nARG N=name\nENV $N=1\nRUN x',
+      env: ['N=name', 'name=1'],
+    },
+    {
+      it: 'a global ARG sees platforms and global ARGs above it (ARG-5)',
+      text: 'ARG A=$TARGETARCH\nARG B=${A}-b\nFROM scratch\nARG B\nRUN x',
+      env: ['B=amd64-b'],
+    },
+    {
+      it: 'SBOM arguments are declared, not exported (ARG-10)',
+      text: 'FROM scratch\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nRUN x',
+      env: [],
+    },
+  ];
+  for (const { it: name, text, buildArgs = {}, env } of cases) {
+    it(name, async () => {
+      const run = await runOf(text, { buildArgs });
+      assert.deepEqual(run.env, [PATH, ...env]);
+    });
+  }
+
+  it('ARG is not in the config (VAR-12)', async () => {
+    const { Env: env } = await configOf('FROM scratch\nENV X=1\nARG X=2 Y=3');
+    assert.deepEqual(env, [PATH, 'X=1']);
+  });
+
+  it('ENV is replaced in place (ENV-3)', async () => {
+    const { Env: env } = await configOf('FROM scratch\nENV A=1 B=2\nENV A=3 PATH=/p:$PATH');
+    assert.deepEqual(env, [PATH.replace('=', '=/p:'), 'A=3', 'B=2']);
+  });
+
+  it('FROM sees global ARGs and build arguments, not those of stages (VAR-8)', async () => {
+    const text = 'ARG IMAGE=a\nFROM ${IMAGE}:1\nARG IMAGE=b\nENV IMAGE=c\nFROM $IMAGE:2';
+    const { target } = await plan(text);
+    assert.ok(target.base.kind === 'image');
+    assert.equal(target.base.reference, 'docker.io/library/a:2');
+    const { target: other } = await plan(text, { buildArgs: { IMAGE: 'z' } });
+    assert.ok(other.base.kind === 'image');
+    assert.equal(other.base.reference, 'docker.io/library/z:2');
+  });
+
+  it('predefines platforms and the target stage (ARG-5, ARG-6)', async () => {
+    const names = [
+      'BUILDPLATFORM BUILDOS BUILDOSVERSION BUILDARCH BUILDVARIANT',
+      'TARGETPLATFORM TARGETOS TARGETOSVERSION TARGETARCH TARGETVARIANT TARGETSTAGE',
+    ].join(' ');
+    const run = await runOf(`FROM scratch AS Final\nARG ${names}\nRUN x`, {
+      platform: { os: 'linux', architecture: 'arm', variant: 'v7' },
+      buildPlatform: AMD64,
+      buildArgs: { TARGETOS: 'plan9' },
+    });
+    assert.deepEqual(run.env.slice(1), [
+      'BUILDPLATFORM=linux/amd64',
+      'BUILDOS=linux',
+      'BUILDOSVERSION=',
+      'BUILDARCH=amd64',
+      'BUILDVARIANT=',
+      'TARGETPLATFORM=linux/arm/v7',
+      'TARGETOS=plan9',
+      'TARGETOSVERSION=',
+      'TARGETARCH=arm',
+      'TARGETVARIANT=v7',
+      'TARGETSTAGE=final',
+    ]);
+  });
+
+  it('calls an unnamed target "default" (ARG-5)', async () => {
+    const run = await runOf('FROM scratch\nARG TARGETSTAGE\nRUN x', { platform: ARM64 });
+    assert.deepEqual(run.env.slice(1), ['TARGETSTAGE=default']);
+  });
+
+  it('keeps proxies apart, in both spellings (ARG-7)', async () => {
+    const run = await runOf('FROM scratch\nRUN x', {
+      buildArgs: { HTTP_PROXY: 'http://p', no_proxy: 'a', NO_PROXY: 'b' },
+    });
+    assert.deepEqual(run.env, [PATH]);
+    assert.deepEqual(run.proxyEnv, [
+      'HTTP_PROXY=http://p',
+      'http_proxy=http://p',
+      'NO_PROXY=b',
+      'no_proxy=a',
+    ]);
+    assert.equal(run.history?.created_by, 'RUN /bin/sh -c x # buildkit');
+  });
+
+  it('names the build arguments that nothing uses (ARG-4)', async () => {
+    const { unusedBuildArgs } = await plan('ARG A\nFROM scratch AS x\nARG B\nFROM scratch', {
+      buildArgs: {
+        A: '1',
+        B: '1',
+        C: '1',
+        http_proxy: '1',
+        BUILDKIT_INLINE_CACHE: '1',
+        SOURCE_DATE_EPOCH: '1',
+        TARGETOS: 'linux',
+      },
+    });
+    assert.deepEqual(unusedBuildArgs, ['C']);
+  });
+
+  it('records effective values once, in order of declaration (HIST-2, ARG-11)', async () => {
+    const text = 'FROM scratch\nARG A=1 B\nARG C=3\nENV A=9\nARG B=2\nRUN x';
+    assert.deepEqual(await historyOf(text), [
+      'ARG A=1 B',
+      'ARG C=3',
+      'ENV A=9',
+      'ARG B=2',
+      'RUN |3 A=9 B=2 C=3 /bin/sh -c x # buildkit',
+    ]);
+  });
+
+  it('rejects a blank name that only expansion shows (ENV-1)', async () => {
+    await assert.rejects(plan('FROM scratch\nENV $NONE=1'), (error) => {
+      assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+      assert.equal(error.location?.range.start.line, 2);
+      return true;
+    });
+  });
+
+  it('locates a bad substitution (VAR-3)', async () => {
+    await assert.rejects(plan('FROM scratch\nLABEL a=${x:?missing}'), (error) => {
+      assert.ok(hasCode(error, 'ERR_VARIABLE'));
+      assert.equal(error.location?.range.start.line, 2);
+      return true;
+    });
+  });
+});
+
+describe('SOURCE_DATE_EPOCH', () => {
+  const cases = [
+    { text: 'FROM scratch', value: '12', seconds: 12 },
+    { text: 'ARG SOURCE_DATE_EPOCH=7\nFROM scratch', value: undefined, seconds: 7 },
+    { text: 'ARG SOURCE_DATE_EPOCH=7\nFROM scratch', value: '8', seconds: 8 },
+    { text: 'FROM scratch', value: '', seconds: undefined },
+    { text: 'FROM scratch', value: 'context', seconds: undefined },
+  ];
+  for (const { text, value, seconds } of cases) {
+    it(`is ${seconds} for ${value ?? 'a default'} (ARG-9)`, async () => {
+      const buildArgs = value === undefined ? undefined : { SOURCE_DATE_EPOCH: value };
+      const { sourceDateEpoch } = await plan(text, { ...(buildArgs && { buildArgs }) });
+      assert.equal(sourceDateEpoch, seconds);
+    });
+  }
+
+  it('rejects what is no number (ARG-9)', async () => {
+    await assert.rejects(
+      plan('FROM scratch', { buildArgs: { SOURCE_DATE_EPOCH: 'today' } }),
+      (error) =>
+        hasCode(error, 'ERR_USAGE') && /invalid SOURCE_DATE_EPOCH: today/.test(error.message),
+    );
+  });
+});

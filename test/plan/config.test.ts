@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { hasCode } from '../../src/errors.ts';
+import { formatDuration, quoteList } from '../../src/plan/go-format.ts';
+import { configOf, historyOf, PATH, plan, stepsOf } from './support.ts';
+
+const START = { Env: [PATH], WorkingDir: '/' };
+
+describe('config and history', () => {
+  const cases = [
+    {
+      text: 'CMD ["a", "b c"]',
+      config: { Cmd: ['a', 'b c'], ArgsEscaped: true },
+      history: 'CMD ["a" "b c"]',
+      ids: 'CMD-2, CMD-5',
+    },
+    {
+      text: 'CMD echo "$HOME"',
+      config: { Cmd: ['/bin/sh', '-c', 'echo "$HOME"'], ArgsEscaped: true },
+      history: 'CMD ["/bin/sh" "-c" "echo \\"$HOME\\""]',
+      ids: 'CMD-1, VAR-9',
+    },
+    { text: 'CMD []', config: { ArgsEscaped: true }, history: 'CMD []', ids: 'CMD-3' },
+    {
+      text: 'ENTRYPOINT ["a"]',
+      config: { Entrypoint: ['a'] },
+      history: 'ENTRYPOINT ["a"]',
+      ids: 'CMD-3',
+    },
+    {
+      text: 'SHELL ["/bin/bash", "-c"]\nENTRYPOINT x',
+      config: { Shell: ['/bin/bash', '-c'], Entrypoint: ['/bin/bash', '-c', 'x'] },
+      history: 'ENTRYPOINT ["/bin/bash" "-c" "x"]',
+      ids: 'CMD-4',
+    },
+    {
+      text: 'SHELL ["/bin/bash", "-c"]',
+      config: { Shell: ['/bin/bash', '-c'] },
+      history: 'SHELL [/bin/bash -c]',
+      ids: 'CMD-5',
+    },
+    {
+      text: 'LABEL a="b c" "x"=$PATH',
+      config: { Labels: { a: 'b c', x: PATH.slice(5) } },
+      history: `LABEL a=b c x=${PATH.slice(5)}`,
+      ids: 'ENV-3, ENV-4',
+    },
+    {
+      text: 'ENV A="x y" B=z\\ z',
+      config: { Env: [PATH, 'A=x y', 'B=z z'] },
+      history: 'ENV A=x y B=z z',
+      ids: 'ENV-2, HIST-3',
+    },
+    {
+      text: 'ENV A some  words',
+      config: { Env: [PATH, 'A=some  words'] },
+      history: 'ENV A=some  words',
+      ids: 'ENV-1',
+    },
+    {
+      text: 'EXPOSE 80 443/udp 8000-8001',
+      config: { ExposedPorts: { '443/udp': {}, '80/tcp': {}, '8000/tcp': {}, '8001/tcp': {} } },
+      history: 'EXPOSE [443/udp 80/tcp 8000/tcp 8001/tcp]',
+      ids: 'META-1',
+    },
+    {
+      text: 'ARG P="1 2"\nEXPOSE $P',
+      config: { ExposedPorts: { '1/tcp': {}, '2/tcp': {} } },
+      history: 'EXPOSE [1/tcp 2/tcp]',
+      ids: 'VAR-7',
+    },
+    {
+      text: 'VOLUME ["/a", "/b"]',
+      config: { Volumes: { '/a': {}, '/b': {} } },
+      history: 'VOLUME [/a /b]',
+      ids: 'META-2',
+    },
+    {
+      text: 'ARG U=app\nUSER $U:0',
+      config: { User: 'app:0' },
+      history: 'USER app:0',
+      ids: 'META-4',
+    },
+    {
+      text: 'STOPSIGNAL sigRTmin+3',
+      config: { StopSignal: 'sigRTmin+3' },
+      history: 'STOPSIGNAL sigRTmin+3',
+      ids: 'META-3',
+    },
+    { text: 'STOPSIGNAL 9', config: { StopSignal: '9' }, history: 'STOPSIGNAL 9', ids: 'META-3' },
+    {
+      text: 'HEALTHCHECK NONE',
+      config: { Healthcheck: { Test: ['NONE'] } },
+      history:
+        'HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}',
+      ids: 'HC-1, HC-3',
+    },
+    {
+      text: 'HEALTHCHECK --interval=1m30s --retries=3 CMD ["a", "b"]',
+      config: { Healthcheck: { Test: ['CMD', 'a', 'b'], Interval: 90e9, Retries: 3 } },
+      history:
+        'HEALTHCHECK {Test:[CMD a b] Interval:1m30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:3}',
+      ids: 'HC-1, HC-3',
+    },
+    {
+      text: 'SHELL ["x"]\nHEALTHCHECK --timeout=250ms CMD a | b',
+      config: { Shell: ['x'], Healthcheck: { Test: ['CMD-SHELL', 'a | b'], Timeout: 250e6 } },
+      history:
+        'HEALTHCHECK {Test:[CMD-SHELL a | b] Interval:0s Timeout:250ms StartPeriod:0s StartInterval:0s Retries:0}',
+      ids: 'CMD-4, HC-3',
+    },
+    { text: 'WORKDIR /', config: {}, history: 'WORKDIR /', ids: 'META-6' },
+    {
+      text: 'WORKDIR /a/\nENV D=c\nWORKDIR ./b/../$D',
+      config: { Env: [PATH, 'D=c'], WorkingDir: '/a/c' },
+      history: 'WORKDIR /a/c',
+      ids: 'META-6, META-7',
+    },
+  ];
+  for (const { text, config, history, ids } of cases) {
+    it(`${JSON.stringify(text)} (${ids})`, async () => {
+      const whole = `FROM scratch\n${text}`;
+      assert.deepEqual(await configOf(whole), { ...START, ...config });
+      assert.equal((await historyOf(whole)).at(-1), history);
+    });
+  }
+
+  it('MAINTAINER is the author, unexpanded (ENV-5, VAR-9)', async () => {
+    const text = 'FROM scratch\nMAINTAINER $USER <a@b>';
+    assert.equal((await plan(text)).target.config.author, '$USER <a@b>');
+    assert.deepEqual(await historyOf(text), ['MAINTAINER $USER <a@b>']);
+  });
+
+  it('an ENTRYPOINT clears the CMD of the base, and keeps one of its own stage (CMD-2)', async () => {
+    const images = { 'docker.io/library/a:latest': { Cmd: ['sh'] } };
+    assert.equal((await configOf('FROM a\nENTRYPOINT ["x"]', { images })).Cmd, undefined);
+    const own = await configOf('FROM a\nCMD ["y"]\nENTRYPOINT ["x"]', { images });
+    assert.deepEqual(own.Cmd, ['y']);
+    const parent = 'FROM a AS p\nCMD ["y"]\nFROM p\nENTRYPOINT ["x"]';
+    assert.equal((await configOf(parent, { images })).Cmd, undefined);
+  });
+
+  it('marks the layers in the history, and names the builder (HIST-1)', async () => {
+    const steps = await stepsOf(
+      'FROM scratch\nENV A=1\nWORKDIR /w\nWORKDIR /\nRUN x\nCOPY a b\nADD a b\nONBUILD RUN y',
+    );
+    assert.deepEqual(
+      steps.map(({ kind, history }) => [kind, history && (history.empty_layer ?? false)]),
+      [
+        ['config', true],
+        ['workdir', false],
+        ['config', true],
+        ['run', false],
+        ['copy', false],
+        ['copy', false],
+        ['config', undefined],
+      ],
+    );
+    assert.equal(steps[0]?.history?.comment, 'tsbuild.dockerfile.v0');
+  });
+
+  it('makes directories as the user in force (META-6)', async () => {
+    const [, step] = await stepsOf('FROM scratch\nUSER app\nWORKDIR sub');
+    assert.ok(step?.kind === 'workdir');
+    assert.deepEqual([step.path, step.user], ['/sub', 'app']);
+  });
+
+  const failures = [
+    { text: 'STOPSIGNAL NOPE', message: /Invalid signal: NOPE/ },
+    { text: 'STOPSIGNAL 0', message: /Invalid signal: 0/ },
+    { text: 'VOLUME $NONE', message: /VOLUME specified can not be an empty string/ },
+    { text: 'EXPOSE 80/icmp', message: /invalid proto: icmp/ },
+  ];
+  for (const { text, message } of failures) {
+    it(`rejects ${text}, at its line`, async () => {
+      await assert.rejects(plan(`FROM scratch\n${text}`), (error) => {
+        assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+        assert.match(error.message, message);
+        assert.equal(error.location?.range.start.line, 2);
+        return true;
+      });
+    });
+  }
+});
+
+describe('ONBUILD', () => {
+  it('stores triggers without a history entry (HC-4)', async () => {
+    const text = 'FROM scratch\nONBUILD RUN a\nONBUILD COPY . /x';
+    assert.deepEqual((await configOf(text)).OnBuild, ['RUN a', 'COPY . /x']);
+    assert.deepEqual(await historyOf(text), []);
+  });
+
+  it('runs the triggers of an image first, and clears them (HC-5)', async () => {
+    const images = {
+      'docker.io/library/a:latest': { OnBuild: ['ARG V=1', 'RUN one $V', 'ENV A=1'] },
+    };
+    const text = 'FROM a\nRUN two';
+    const { target, unusedBuildArgs } = await plan(text, { images, buildArgs: { V: '2' } });
+    assert.deepEqual(
+      target.steps.map(({ name }) => name),
+      ['ONBUILD ARG V=1', '[2/3] ONBUILD RUN one $V', 'ONBUILD ENV A=1', '[3/3] RUN two'],
+    );
+    assert.equal(target.config.config.OnBuild, undefined);
+    assert.ok(target.steps.every(({ history }) => history !== undefined));
+    assert.equal(target.steps[0]?.location.range.start.line, 1);
+    assert.deepEqual(unusedBuildArgs, []);
+  });
+
+  it("runs a stage's triggers in its children, not in theirs (HC-5)", async () => {
+    const text = 'FROM scratch AS a\nONBUILD ENV X=1\nFROM a AS b\nFROM b';
+    const { stages } = await plan(text);
+    assert.deepEqual(
+      stages.map(({ steps, config }) => [steps.length, config.config.OnBuild]),
+      [
+        [1, ['ENV X=1']],
+        [1, undefined],
+        [0, undefined],
+      ],
+    );
+  });
+
+  it('finds stages and images that only triggers need (HC-5)', async () => {
+    const images = {
+      'docker.io/library/a:latest': {
+        OnBuild: ['COPY --from=dep /x /', 'RUN --mount=from=busybox,target=/b true'],
+      },
+    };
+    const { stages } = await plan('FROM scratch AS dep\nFROM scratch AS no\nFROM a', { images });
+    assert.deepEqual(
+      stages.map(({ index }) => index),
+      [0, 2],
+    );
+  });
+
+  it('runs a trigger with a heredoc (HC-4)', async () => {
+    const images = { 'docker.io/library/a:latest': { OnBuild: ['RUN <<EOF\necho 1\nEOF\n'] } };
+    assert.deepEqual(await historyOf('FROM a', { images }), ['RUN /bin/sh -c echo 1\n # buildkit']);
+  });
+
+  it('rejects a bad trigger at the FROM that runs it (HC-4)', async () => {
+    for (const trigger of ['NOPE x', 'FROM scratch', 'ONBUILD RUN x', 'RUN a\nRUN b']) {
+      const images = { 'docker.io/library/a:latest': { OnBuild: [trigger] } };
+      await assert.rejects(plan('ARG X\nFROM a', { images }), (error) => {
+        assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID') || hasCode(error, 'ERR_PARSE'));
+        assert.equal(error.location?.file, 'Dockerfile');
+        assert.equal(error.location.range.start.line, 2);
+        return true;
+      });
+    }
+  });
+});
+
+describe('go-format', () => {
+  const durations: readonly (readonly [number, string])[] = [
+    [0, '0s'],
+    [1, '1ns'],
+    [1500, '1.5µs'],
+    [2e6, '2ms'],
+    [1.5e9, '1.5s'],
+    [90e9, '1m30s'],
+    [3600e9, '1h0m0s'],
+    [3661.1e9, '1h1m1.1s'],
+  ];
+  for (const [nanoseconds, text] of durations) {
+    it(`prints ${nanoseconds} ns as ${text} (HC-3)`, () => {
+      assert.equal(formatDuration(nanoseconds), text);
+    });
+  }
+
+  it('quotes as Go does (CMD-5)', () => {
+    assert.equal(
+      quoteList(['a"\\', '\n\t\x00', 'ü😀', '\u200b\u00a0']),
+      '["a\\"\\\\" "\\n\\t\\x00" "ü😀" "\\u200b\\u00a0"]',
+    );
+    assert.equal(quoteList([]), '[]');
+  });
+});

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { hasCode } from '../../src/errors.ts';
+import { image, plan, runOf, stepsOf } from './support.ts';
+
+describe('RUN', () => {
+  const commands = [
+    { text: 'RUN a && b', argv: ['/bin/sh', '-c', 'a && b'], ids: 'FORM-8' },
+    { text: 'RUN ["a", "$B"]', argv: ['a', '$B'], ids: 'FORM-7, VAR-9' },
+    { text: 'SHELL ["bash", "-ec"]\nRUN a', argv: ['bash', '-ec', 'a'], ids: 'CMD-4' },
+    { text: 'ENV A=1\nRUN echo $A', argv: ['/bin/sh', '-c', 'echo $A'], ids: 'VAR-9' },
+    { text: 'RUN <<EOF\na $B\nb\nEOF', argv: ['/bin/sh', '-c', 'a $B\nb\n'], ids: 'HD-4, HD-6' },
+    { text: 'RUN <<-"E"\n\ta\nE', argv: ['/bin/sh', '-c', 'a\n'], ids: 'HD-2, HD-4' },
+    {
+      text: 'RUN cat <<A - <<B\n1\nA\n2\nB',
+      argv: ['/bin/sh', '-c', 'cat <<A - <<B\n1\nA\n2\nB'],
+      ids: 'HD-5',
+    },
+    {
+      text: 'RUN <<A <<B\n1\nA\n2\nB',
+      argv: ['/bin/sh', '-c', '<<A <<B\n1\nA\n2\nB'],
+      ids: 'HD-5',
+    },
+  ];
+  for (const { text, argv, ids } of commands) {
+    it(`${JSON.stringify(text)} (${ids})`, async () => {
+      const run = await runOf(`FROM scratch\n${text}`);
+      assert.deepEqual(run.argv, argv);
+      assert.equal(run.script, undefined);
+      assert.equal(run.history?.created_by, `RUN ${argv.join(' ')} # buildkit`);
+    });
+  }
+
+  it('mounts a script that names its interpreter, and has the shell start it (HD-4)', async () => {
+    const run = await runOf('FROM scratch\nRUN <<PY\n#!/usr/bin/env python3\nprint(1)\nPY');
+    assert.deepEqual(run.argv, ['/bin/sh', '-c', '/dev/pipes/PY']);
+    assert.deepEqual(run.script, {
+      path: '/dev/pipes/PY',
+      content: '#!/usr/bin/env python3\nprint(1)\n',
+    });
+  });
+
+  it('runs as the user, where WORKDIR says (RUN-4)', async () => {
+    const run = await runOf('FROM scratch\nUSER 1:2\nWORKDIR /a\nWORKDIR b\nRUN x');
+    assert.deepEqual([run.user, run.cwd], ['1:2', '/a/b']);
+  });
+
+  it('takes the network of the build unless it says otherwise (RUN-2)', async () => {
+    const networkOf = async (flag: string): Promise<string> =>
+      (await runOf(`FROM scratch\nRUN ${flag} x`, { network: 'none' })).network;
+    assert.equal(await networkOf(''), 'none');
+    assert.equal(await networkOf('--network=default'), 'none');
+    assert.equal(await networkOf('--network=host'), 'host');
+  });
+
+  for (const flag of ['--security=insecure', '--device=vendor.com/gpu']) {
+    it(`refuses ${flag}, with a hint (RUN-1)`, async () => {
+      await assert.rejects(plan(`FROM scratch\nRUN ${flag} x`), (error) => {
+        assert.ok(hasCode(error, 'ERR_UNSUPPORTED'));
+        assert.ok(error.hint);
+        assert.equal(error.location?.range.start.line, 2);
+        return true;
+      });
+    });
+  }
+});
+
+describe('RUN --mount', () => {
+  it('defaults to the build context, read-only (RUN-9, RUN-14)', async () => {
+    const [mount] = (await runOf('FROM scratch\nRUN --mount=target=/m x')).mounts;
+    assert.deepEqual(mount, {
+      mount: { kind: 'bind', target: '/m', from: undefined, source: '/', readonly: true },
+      target: '/m',
+      from: { kind: 'context' },
+    });
+  });
+
+  it('sorts by target, joined with the working directory (RUN-13, RUN-23)', async () => {
+    const { mounts } = await runOf(
+      'FROM scratch\nWORKDIR /w\nRUN --mount=type=tmpfs,target=z --mount=type=cache,target=/w/a/ --mount=target=../b x',
+    );
+    assert.deepEqual(
+      mounts.map(({ target, from }) => [target, from?.kind]),
+      [
+        ['/b', 'context'],
+        ['/w/a', undefined],
+        ['/w/z', undefined],
+      ],
+    );
+  });
+
+  it('expands values, commas and all (RUN-12)', async () => {
+    const { mounts } = await runOf(
+      'FROM scratch\nARG T=/a,b ID=i\nRUN --mount=type=cache,target=$T,id=$ID,uid=${NONE:-7} x',
+    );
+    const [planned] = mounts;
+    assert.equal(planned?.target, '/a,b');
+    assert.ok(planned.mount.kind === 'cache');
+    assert.deepEqual([planned.mount.id, planned.mount.uid], ['i', 7]);
+  });
+
+  it('names a cache after its cleaned target, and puts the namespace before it (RUN-16, ARG-8)', async () => {
+    const text = 'FROM scratch\nRUN --mount=type=cache,target=/a//b/ x';
+    const idOf = async (buildArgs: Record<string, string>): Promise<string | undefined> => {
+      const mount = (await runOf(text, { buildArgs })).mounts[0]?.mount;
+      return mount?.kind === 'cache' ? mount.id : undefined;
+    };
+    assert.equal(await idOf({}), '/a/b');
+    assert.equal(await idOf({ BUILDKIT_CACHE_MOUNT_NS: 'ns' }), 'ns//a/b');
+  });
+
+  it('finds stages by name and images, never stages by number (RUN-15)', async () => {
+    const asked: string[] = [];
+    const { mounts } = await runOf(
+      'FROM scratch AS A\nFROM scratch\nRUN --mount=from=a,target=/1 --mount=from=0,target=/2 --mount=type=cache,from=scratch,target=/3 x',
+      {
+        resolveImage: async (reference) => {
+          asked.push(reference);
+          return image();
+        },
+      },
+    );
+    assert.deepEqual(
+      mounts.map(({ from }) => from?.kind),
+      ['stage', 'image', undefined],
+    );
+    assert.deepEqual(asked, ['docker.io/library/0:latest']);
+  });
+
+  it('finds a stage whose mount can only be read with its variables (RUN-12)', async () => {
+    const { stages } = await plan(
+      'FROM scratch AS a\nFROM scratch\nARG U=1\nRUN --mount=type=cache,from=a,target=/c,uid=$U x',
+    );
+    assert.equal(stages.length, 2);
+  });
+
+  it('gives secrets and ssh sockets their places (RUN-20, RUN-22)', async () => {
+    const { mounts } = await runOf(
+      'FROM scratch\nWORKDIR /w\nRUN --mount=type=secret,id=a/b --mount=type=secret,id=e,env=E --mount=type=secret,id=r,target=rel --mount=type=ssh --mount=type=ssh,id=k x',
+    );
+    assert.deepEqual(
+      mounts.map(({ target }) => target),
+      ['', '/rel', '/run/buildkit/ssh_agent.0', '/run/buildkit/ssh_agent.1', '/run/secrets/b'],
+    );
+  });
+
+  const failures = [
+    { mount: 'type=tmpfs,target=/', message: /invalid mount target "\/"/ },
+    { mount: 'type=cache', message: /invalid mount target "\/"/ },
+    { mount: 'type=bind,target=/a,sharing=locked', message: /invalid cache sharing set for bind/ },
+    { mount: 'type=$NONE,target=/a', message: /unsupported mount type ""/ },
+  ];
+  for (const { mount, message } of failures) {
+    it(`rejects ${mount} at its line (RUN-8 to RUN-13)`, async () => {
+      await assert.rejects(plan(`FROM scratch\nRUN --mount=${mount} x`), (error) => {
+        assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+        assert.match(error.message, message);
+        assert.equal(error.location?.range.start.line, 2);
+        return true;
+      });
+    });
+  }
+
+  it('leaves a bad mount alone in a stage that is not built (RUN-12)', async () => {
+    await plan('FROM scratch AS no\nRUN --mount=type=$X,target=/a x\nFROM scratch');
+  });
+});
+
+describe('names of steps', () => {
+  const namesOf = async (text: string): Promise<string[]> =>
+    (await stepsOf(text)).map(({ name }) => name);
+
+  it('has no stage when there is only one (MP-5)', async () => {
+    const { target } = await plan('FROM a\nENV X=1\nRUN x\nWORKDIR /w\nCOPY  a \\\n   b');
+    assert.equal(target.fromName, '[1/4] FROM docker.io/library/a:latest');
+    assert.deepEqual(
+      target.steps.map(({ name }) => name),
+      ['ENV X=1', '[2/4] RUN x', '[3/4] WORKDIR /w', '[4/4] COPY a b'],
+    );
+  });
+
+  it('has the stage, or its number, when there are several (MP-5)', async () => {
+    const { stages } = await plan('FROM a AS One\nRUN x\nFROM one\nrun y');
+    assert.deepEqual(
+      stages.map(({ fromName, steps }) => [fromName, steps[0]?.name]),
+      [
+        ['[one 1/2] FROM docker.io/library/a:latest', '[one 2/2] RUN x'],
+        [undefined, '[stage-1 1/1] RUN y'],
+      ],
+    );
+  });
+
+  it('aligns numbers (LIM-4)', async () => {
+    const names = await namesOf(`FROM scratch\n${'RUN x\n'.repeat(10)}`);
+    assert.deepEqual([names[0], names[9]], ['[ 1/10] RUN x', '[10/10] RUN x']);
+  });
+
+  it('shows the first line of a script (HD-7)', async () => {
+    assert.deepEqual(await namesOf('FROM scratch\nRUN <<EOF\nset -e\nmake\nEOF'), [
+      '[1/1] RUN <<EOF (set -e...)',
+    ]);
+  });
+});
