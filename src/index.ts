@@ -1,5 +1,6 @@
 /** The public API: exports, nothing else. */
 
+export { build } from './build.ts';
 export {
   type ErrorCode,
   type ErrorDetails,

@@ -1,5 +1,6 @@
 /** What a build is asked for and what it answers: the types of the public API. */
 
+import type { Writable } from 'node:stream';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import type { ImageConfig } from './oci/image.ts';
@@ -50,7 +51,7 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: BuildEvent) => void;
   /** Where `-o …,dest=-` writes; default: such an output is refused. */
-  readonly stdout?: NodeJS.WritableStream;
+  readonly stdout?: Writable;
 }
 
 /** What `build()` answers: the image, and how it came about. */

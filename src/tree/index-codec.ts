@@ -79,6 +79,13 @@ export function encodeIndex(entries: Iterable<Entry>): EncodedIndex {
   };
 }
 
+/** The identity alone, of entries already in order. */
+export function identityOfEntries(entries: Iterable<Entry>): Digest {
+  const identity = createHash('sha256');
+  for (const entry of entries) hashEntry(identity, entry);
+  return parseDigest(`sha256:${identity.digest('hex')}`);
+}
+
 function encodeEntry(writer: ByteWriter, entry: Entry, previous: string): void {
   const shared = sharedLength(previous, entry.path);
   writer.varint(shared);
@@ -149,7 +156,7 @@ function encodeSource(writer: ByteWriter, source: EntrySource): void {
 }
 
 /** The part of an entry that identity is made of; mtimes, sources and implied directories are not. */
-export function hashEntry(hash: Hash, entry: Entry): void {
+function hashEntry(hash: Hash, entry: Entry): void {
   if (entry.type === 'directory' && entry.implied) return;
   const writer = new ByteWriter(entry.path.length + 160);
   writer.string(entry.path);

@@ -1,0 +1,240 @@
+/** The story of a build: read → plan → solve → export. Read this first. */
+
+import { availableParallelism, homedir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseDockerfile } from '../parser/index.ts';
+import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
+import { requireDirectory } from './context/local-context.ts';
+import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
+import { type ExportImage, type OutputSpec, parseOutput, writeOutput } from './export/index.ts';
+import { hostPlatform, parsePlatform, type Platform } from './oci/platform.ts';
+import { parseReference, type Reference } from './oci/reference.ts';
+import { TsbuildError } from './errors.ts';
+import type { BuildOptions, BuildResult } from './options.ts';
+import type { NamedContext } from './plan/options.ts';
+import { planBuild } from './plan/plan.ts';
+import type { BuildPlan } from './plan/step.ts';
+import { Progress } from './progress/progress.ts';
+import { type AssembledImage, assembleImage } from './solve/assemble.ts';
+import { createStepContext } from './solve/create-context.ts';
+import { openLayoutImage, pullImage } from './solve/images.ts';
+import type { BaseImage } from './solve/layer.ts';
+import type { LayerBlob } from './solve/layers.ts';
+import { openSession, type Session } from './solve/session.ts';
+import { solve } from './solve/solve.ts';
+import type { SandboxOptions } from './solve/step-context.ts';
+
+/**
+ * Builds an image. Rejects with a TsbuildError, or with the signal's reason, after every process,
+ * mount and temporary file of the build is gone. Outputs are complete or absent.
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const signal = options.signal ?? new AbortController().signal;
+  signal.throwIfAborted();
+  const request = readRequest(options);
+  await requireDirectory(options.context);
+  const file = await readDockerfile(options.context, options.dockerfile);
+  const dockerfile = parseDockerfile(file.text, { file: file.name });
+
+  const progress = new Progress(options.onEvent);
+  const session = await openSession({
+    store: options.store ?? defaultStore(),
+    helper: options.helper,
+    dockerConfig: options.dockerConfig,
+    machine: request.machine,
+    concurrency: options.concurrency ?? availableParallelism(),
+    progress,
+    signal,
+  });
+  try {
+    const plan = await planBuild<BaseImage>(dockerfile, {
+      target: options.target,
+      buildArgs: options.buildArgs ?? {},
+      platform: request.platform,
+      isPlatformImplicit: options.platform === undefined,
+      buildPlatform: request.host,
+      noCache: options.noCache,
+      noCacheFilter: options.noCacheFilter,
+      network: options.network ?? 'default',
+      namedContexts: namedContexts(request, session, signal),
+      resolveImage: (reference, platform) =>
+        pullImage(reference, platform, { store: session.store, client: session.client, signal }),
+    });
+    if (plan.unusedBuildArgs.length > 0) {
+      const names = plan.unusedBuildArgs.join(', ');
+      progress.notice('warning', `One or more build arguments were not consumed: ${names}`);
+    }
+    return await run(plan, { options, request, file, session, progress, signal });
+  } finally {
+    await session.close();
+  }
+}
+
+/** Everything of the options that can be wrong without looking at a file. */
+interface Request {
+  readonly host: Platform;
+  readonly platform: Platform;
+  readonly machine: { readonly uid: number; readonly gid: number; readonly user: string };
+  readonly outputs: readonly OutputSpec[];
+  readonly names: readonly Reference[];
+  readonly contexts: ReadonlyMap<string, NamedContextValue>;
+}
+
+function readRequest(options: BuildOptions): Request {
+  const host = hostPlatform(process.arch);
+  const { uid, gid, username } = userInfo();
+  return {
+    host,
+    platform: options.platform === undefined ? host : parsePlatform(options.platform, host),
+    machine: { uid, gid, user: username },
+    outputs: (options.outputs ?? []).map(parseOutput),
+    names: (options.tags ?? []).map(parseReference),
+    contexts: new Map(
+      Object.entries(options.buildContexts ?? {}).map(([name, value]) => [
+        name,
+        parseNamedContext(name, value),
+      ]),
+    ),
+  };
+}
+
+function namedContexts(
+  { contexts }: Request,
+  { store, client }: Session,
+  signal: AbortSignal,
+): ReadonlyMap<string, NamedContext<BaseImage>> {
+  const named = new Map<string, NamedContext<BaseImage>>();
+  for (const [name, value] of contexts) {
+    switch (value.kind) {
+      case 'directory':
+        named.set(name, { kind: 'directory' });
+        break;
+      case 'oci-layout':
+        named.set(name, {
+          kind: 'image',
+          reference: value.location,
+          resolve: (platform) => openLayoutImage(value.location, platform, { signal }),
+        });
+        break;
+      case 'image':
+        named.set(name, {
+          kind: 'image',
+          reference: value.reference,
+          resolve: (platform) => pullImage(value.reference, platform, { store, client, signal }),
+        });
+    }
+  }
+  return named;
+}
+
+interface Running {
+  readonly options: BuildOptions;
+  readonly request: Request;
+  readonly file: DockerfileText;
+  readonly session: Session;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildResult> {
+  const { options, request, session, progress, signal } = running;
+  const epoch = options.sourceDateEpoch ?? plan.sourceDateEpoch;
+  const solved = await solve(
+    plan,
+    (stop, stage) =>
+      createStepContext({
+        session,
+        contextDirectory: options.context,
+        dockerfile: running.file.path,
+        namedDirectories: directoriesOf(request),
+        sandbox: sandboxOf(options),
+        needsSandbox: plan.stages.some(({ steps }) => steps.some(({ kind }) => kind === 'run')),
+        now: epoch ?? Math.floor(Date.now() / 1000),
+        stage,
+        signal: stop,
+      }),
+    { progress, signal },
+  );
+  const layers = solved.get(plan.target)?.layers ?? [];
+  const blobs = await Promise.all(layers.map((layer) => session.layers.blob(layer)));
+  const image = assembleImage({
+    target: plan.target,
+    solved,
+    blobs,
+    labels: options.labels ?? {},
+    platform: plan.platform,
+    epoch,
+  });
+  await exportImage(image, blobs, { ...running, epoch });
+  return {
+    digest: image.descriptor.digest,
+    descriptor: image.descriptor,
+    config: image.config,
+    configDigest: image.configDescriptor.digest,
+    steps: progress.reports,
+  };
+}
+
+/** Puts the documents into the store, and the image wherever it was asked for. */
+async function exportImage(
+  image: AssembledImage,
+  blobs: readonly LayerBlob[],
+  {
+    options,
+    request,
+    session,
+    progress,
+    signal,
+    epoch,
+  }: Running & { readonly epoch: number | undefined },
+): Promise<void> {
+  await session.store.putBytes(image.configBytes);
+  await session.store.putBytes(image.manifestBytes);
+  const exported: ExportImage = {
+    manifest: image.manifestBytes,
+    config: image.configBytes,
+    manifestDescriptor: image.descriptor,
+    blobs: blobs.map(({ path }, number) => {
+      const descriptor = image.manifest.layers[number];
+      if (descriptor === undefined) throw new TypeError(`No descriptor for layer ${number}`);
+      return { descriptor, path };
+    }),
+    names: request.names,
+  };
+  const created = epoch === undefined ? undefined : new Date(epoch * 1000);
+  for (const output of request.outputs) {
+    const what = output.isTar ? 'OCI archive' : 'OCI layout';
+    const name = `exporting to ${what} ${output.destination}`;
+    const reporter = progress.start({ name, location: undefined });
+    try {
+      await writeOutput(output, exported, { created, signal, stdout: options.stdout });
+      reporter.end({ cached: false, detail: image.descriptor.digest });
+    } catch (error) {
+      reporter.fail(error instanceof TsbuildError ? error : undefined);
+      throw error;
+    }
+  }
+}
+
+function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
+  return {
+    secrets: new Map(Object.entries(options.secrets ?? {})),
+    addHosts: options.addHosts ?? [],
+    network: options.network ?? 'default',
+    shmSize: options.shmSize,
+    ulimits: options.ulimits ?? [],
+  };
+}
+
+function directoriesOf({ contexts }: Request): ReadonlyMap<string, string> {
+  const directories = new Map<string, string>();
+  for (const [name, value] of contexts) {
+    if (value.kind === 'directory') directories.set(name, resolve(value.directory));
+  }
+  return directories;
+}
+
+/** design.md §6 without the environment, which only the command line reads. */
+function defaultStore(): string {
+  return userInfo().uid === 0 ? '/var/cache/tsbuild' : join(homedir(), '.cache', 'tsbuild');
+}

@@ -1,0 +1,82 @@
+/** A build context that is a directory: which files count, and their index. */
+
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Helper } from '../../native/index.ts';
+import { TsbuildError } from '../errors.ts';
+import { compileIgnore, readIgnore } from './ignore.ts';
+
+/** A directory as it was when the build began. */
+export interface ScannedContext {
+  /** Absolute. */
+  readonly directory: string;
+  /** The index file. */
+  readonly index: string;
+  /** Digest over everything but mtimes; equal contexts have equal ones. */
+  readonly identity: string;
+}
+
+export interface ScanOptions {
+  readonly directory: string;
+  /** The Dockerfile, whose own ignore file goes before the context's (IGN-1); none for named contexts. */
+  readonly dockerfile: string | undefined;
+  readonly helper: Helper;
+  /** Where the index goes. */
+  readonly index: string;
+  readonly statCache: string;
+  readonly signal: AbortSignal;
+}
+
+/** Lists and hashes what the ignore rules leave. @throws ERR_CONTEXT_MISSING, ERR_IGNORE_PATTERN */
+export async function scanContext(options: ScanOptions): Promise<ScannedContext> {
+  const { helper, index, statCache, signal } = options;
+  const directory = resolve(options.directory);
+  await requireDirectory(directory);
+  const patterns = await readIgnoreFile(directory, options.dockerfile);
+  const reply = await helper.scan(
+    {
+      verb: 'scan',
+      source: {
+        kind: 'directory',
+        path: directory,
+        format: 'context',
+        ignore: compileIgnore(patterns),
+        statCache,
+      },
+      index,
+    },
+    { signal },
+  );
+  return { directory, index, identity: reply.index.identity };
+}
+
+/** @throws ERR_CONTEXT_MISSING */
+export async function requireDirectory(directory: string): Promise<void> {
+  const found = await stat(directory).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new TsbuildError('ERR_CONTEXT_MISSING', {
+    message:
+      found === undefined
+        ? `Cannot read the build context "${directory}": no such directory`
+        : `Cannot read the build context "${directory}": it is not a directory`,
+    details: { path: directory },
+    hint: 'The last argument of tsbuild is a directory; the Dockerfile is named with -f.',
+  });
+}
+
+/** The patterns of the ignore file in force: the Dockerfile's own, else the context's (IGN-1, no merge). */
+async function readIgnoreFile(
+  directory: string,
+  dockerfile: string | undefined,
+): Promise<readonly string[]> {
+  const candidates = [join(directory, '.dockerignore')];
+  if (dockerfile !== undefined) candidates.unshift(`${dockerfile}.dockerignore`);
+  for (const file of candidates) {
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw error;
+    });
+    if (text !== undefined) return readIgnore(text);
+  }
+  return [];
+}

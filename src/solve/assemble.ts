@@ -1,0 +1,130 @@
+/** The documents of a solved image: config with history and times, manifest. Pure. */
+
+import type { LayerBlob } from './layers.ts';
+import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import { digestOf } from '../oci/digest.ts';
+import {
+  encodeConfig,
+  encodeManifest,
+  type History,
+  type ImageConfig,
+  type Manifest,
+} from '../oci/image.ts';
+import type { Platform } from '../oci/platform.ts';
+import type { PlannedStage } from '../plan/step.ts';
+import type { BaseImage } from './layer.ts';
+import type { SolvedStages } from './solve.ts';
+
+export interface AssembledImage {
+  readonly config: ImageConfig;
+  readonly configBytes: Uint8Array;
+  readonly configDescriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly manifestBytes: Uint8Array;
+  /** With the platform, as an index lists it. */
+  readonly descriptor: Descriptor;
+}
+
+export interface AssembleOptions {
+  readonly target: PlannedStage<BaseImage>;
+  readonly solved: SolvedStages;
+  readonly blobs: readonly LayerBlob[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platform: Platform;
+  /** Seconds since the Unix epoch; nothing new is dated later. */
+  readonly epoch: number | undefined;
+}
+
+/** Puts the documents together (CFG-1 … CFG-5, HIST-1, HIST-4). */
+export function assembleImage(options: AssembleOptions): AssembledImage {
+  const { target, blobs, labels, platform } = options;
+  const history = historyOf(target, options);
+  const created = history.findLast((entry) => entry.created !== undefined)?.created;
+  const { config, ...rest } = target.config;
+  const imageConfig: ImageConfig = {
+    ...rest,
+    ...(created !== undefined && { created }),
+    config:
+      Object.keys(labels).length > 0
+        ? { ...config, Labels: { ...config.Labels, ...labels } }
+        : config,
+    rootfs: { type: 'layers', diff_ids: blobs.map(({ diffID }) => diffID) },
+    history,
+  };
+  const configBytes = encodeConfig(imageConfig);
+  const configDescriptor = {
+    mediaType: MEDIA_TYPE.config,
+    digest: digestOf(configBytes),
+    size: configBytes.length,
+  };
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.manifest,
+    config: configDescriptor,
+    layers: blobs.map(({ descriptor }) => layerDescriptor(descriptor)),
+  };
+  const manifestBytes = encodeManifest(manifest);
+  const descriptor = {
+    mediaType: MEDIA_TYPE.manifest,
+    digest: digestOf(manifestBytes),
+    size: manifestBytes.length,
+    platform,
+  };
+  return {
+    config: imageConfig,
+    configBytes,
+    configDescriptor,
+    manifest,
+    manifestBytes,
+    descriptor,
+  };
+}
+
+/** Base layers keep their bytes; Docker's names of media types become OCI's in an OCI manifest. */
+function layerDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  const isDocker = mediaType === MEDIA_TYPE.dockerLayerGzip;
+  return { mediaType: isDocker ? MEDIA_TYPE.layerGzip : mediaType, digest, size };
+}
+
+/** The base's history as it is, then an entry for each step, stage by stage. */
+function historyOf(target: PlannedStage<BaseImage>, { solved, epoch }: AssembleOptions): History[] {
+  const chain = stageChain(target);
+  const base = chain[0]?.base;
+  const inherited = base?.kind === 'image' ? base.image.config.history : [];
+  const own: { history: Omit<History, 'created'>; created: number | undefined }[] = [];
+  for (const stage of chain) {
+    const steps = solved.get(stage)?.steps ?? [];
+    for (const [number, step] of stage.steps.entries()) {
+      if (step.history === undefined) continue;
+      own.push({ history: step.history, created: steps[number]?.created });
+    }
+  }
+  const times = fillTimes(own.map(({ created }) => created));
+  return [
+    ...inherited,
+    ...own.map(({ history }, number) => {
+      const time = times[number];
+      const clamped = time === undefined || epoch === undefined ? time : Math.min(time, epoch);
+      return { ...(clamped !== undefined && { created: formatTime(clamped) }), ...history };
+    }),
+  ];
+}
+
+/** From the stage with an image or scratch below it, up to the target. */
+function stageChain(target: PlannedStage<BaseImage>): PlannedStage<BaseImage>[] {
+  const below = target.base.kind === 'stage' ? stageChain(target.base.stage) : [];
+  return [...below, target];
+}
+
+/** Entries without a layer get the time of the next one that has, else of the one before (HIST-4). */
+function fillTimes(times: readonly (number | undefined)[]): (number | undefined)[] {
+  const filled = [...times];
+  for (let i = filled.length - 2; i >= 0; i--) filled[i] ??= filled[i + 1];
+  for (let i = 1; i < filled.length; i++) filled[i] ??= filled[i - 1];
+  return filled;
+}
+
+/** RFC 3339, as Go prints it. */
+function formatTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+}

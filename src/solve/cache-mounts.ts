@@ -1,0 +1,140 @@
+/**
+ * Cache mounts: directories that outlive the build, by id (RUN-16, RUN-17).
+ *
+ * Their content never enters a layer or a key. `--no-cache` empties those of the affected RUNs once
+ * per build, as BuildKit does.
+ */
+
+import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CacheMount } from '../../parser/index.ts';
+import { digestOf, hexOf } from '../oci/digest.ts';
+import type { CopyOrigin } from '../plan/step.ts';
+import type { Entry } from '../tree/entry.ts';
+import { ImageTree } from '../tree/image-tree.ts';
+import { toPath } from '../tree/path.ts';
+import { withSources } from './compose.ts';
+import { copyEntries } from './copy-entries.ts';
+import type { BaseImage } from './layer.ts';
+import { writeList } from './layers.ts';
+import { sourceMissing } from './match-source.ts';
+import { type Origin, Places } from './origins.ts';
+import type { StepContext } from './step-context.ts';
+
+export interface CacheRequest {
+  readonly mount: CacheMount;
+  readonly target: string;
+  readonly from: CopyOrigin<BaseImage> | undefined;
+  /** `--no-cache` is on for the RUN. */
+  readonly empty: boolean;
+}
+
+export interface CacheSource {
+  /** What to mount. */
+  readonly path: string;
+  /** Lets the next user of a locked cache go on. */
+  readonly release: () => void;
+}
+
+/** The directory of a cache mount, made when it is first used. @throws ERR_SOURCE_MISSING for `source` */
+export async function cacheDirectory(
+  { mount, target, from, empty }: CacheRequest,
+  context: StepContext,
+): Promise<CacheSource> {
+  const seed = from === undefined ? undefined : await context.origins.open(from);
+  const identity = [mount.id ?? target, seed?.identity, mount.mode, mount.uid, mount.gid];
+  const id = hexOf(digestOf(JSON.stringify(identity)));
+  const release = await lockCache(id, mount.sharing, context);
+  try {
+    const path = context.store.mountPath(id);
+    if (empty && !context.emptied.has(id)) await discard(path, context);
+    context.emptied.add(id);
+    if ((await stat(path).catch(() => undefined)) === undefined) {
+      await createCache(path, mount, seed, context);
+    }
+    return { path: await pathWithin(join(path, 'fs', 'cache'), mount.source), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function lockCache(
+  id: string,
+  sharing: CacheMount['sharing'],
+  { locks }: StepContext,
+): Promise<() => void> {
+  if (sharing === 'shared') return () => undefined;
+  const before = locks.get(id) ?? Promise.resolve();
+  const turn = Promise.withResolvers<void>();
+  locks.set(
+    id,
+    before.then(() => turn.promise),
+  );
+  await before;
+  return turn.resolve;
+}
+
+async function discard(path: string, { helpers, layers, signal }: StepContext): Promise<void> {
+  const aside = layers.temporary('mount');
+  // Moved first: whoever uses it still has it, whoever comes next makes a new one.
+  const moved = await rename(path, aside).then(
+    () => true,
+    () => false,
+  );
+  if (!moved) return;
+  const { helper } = await helpers.directories();
+  await helper.remove({ verb: 'remove', paths: [aside] }, { signal });
+}
+
+/** The directory, with its seed's content in it. Another build may be first: its directory is as good. */
+async function createCache(
+  path: string,
+  mount: CacheMount,
+  seed: Origin | undefined,
+  context: StepContext,
+): Promise<void> {
+  const { layers, helpers, signal } = context;
+  const { mode = 0o755, uid = 0, gid = 0 } = mount;
+  const root: Entry = { path: 'cache', type: 'directory', mode, uid, gid, mtime: 0, mtimeNsec: 0 };
+  const places = new Places();
+  const seeded = seed === undefined ? [] : await seedEntries(seed, places);
+  const wrapper = layers.temporary('mount');
+  const list = layers.temporary('list');
+  await mkdir(wrapper);
+  await writeList(list, [root, ...seeded.filter((entry) => entry.path !== root.path)]);
+  const { helper } = await helpers.directories();
+  const directory = join(wrapper, 'fs');
+  const { roots, files } = places;
+  await helper.compose({ verb: 'compose', list, roots, files, directory }, { signal });
+  await rm(list);
+  await rename(wrapper, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+  });
+}
+
+async function seedEntries(origin: Origin, places: Places): Promise<readonly Entry[]> {
+  const everything = { named: '', path: '', found: undefined };
+  const result = copyEntries({
+    sources: [{ origin, selection: { kind: 'matches', matches: [everything] } }],
+    destination: '/cache/',
+    parent: new ImageTree([]),
+    owner: undefined,
+    chmod: undefined,
+    exclude: [],
+    now: 0,
+  });
+  return await withSources(result, places);
+}
+
+/** `source` of a cache: no component may be a symlink, which a RUN could have pointed anywhere. */
+async function pathWithin(root: string, source: string | undefined): Promise<string> {
+  let path = root;
+  for (const part of toPath(source ?? '/').split('/')) {
+    if (part === '') continue;
+    path = join(path, part);
+    const found = await lstat(path).catch(() => undefined);
+    if (found === undefined || found.isSymbolicLink()) throw sourceMissing(source ?? '/');
+  }
+  return path;
+}

@@ -1,0 +1,95 @@
+/** Turns a decided entry list into a layer, reading bytes only when the store has no such layer yet. */
+
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseLayerID } from '../../cache/index.ts';
+import { MEDIA_TYPE } from '../oci/descriptor.ts';
+import type { Entry, EntrySource, FileEntry } from '../tree/entry.ts';
+import { identityOfEntries } from '../tree/index-codec.ts';
+import type { CopyResult } from './copy-entries.ts';
+import type { Layer } from './layer.ts';
+import { writeList } from './layers.ts';
+import { type Origin, Places } from './origins.ts';
+import type { Executed, StepContext, Wanted } from './step-context.ts';
+
+/** The layer of these entries. Its identity is known before a byte is read: an equal layer is used again. */
+export async function composeLayer(
+  result: CopyResult<Origin>,
+  wanted: Wanted,
+  context: StepContext,
+): Promise<Executed> {
+  const layer: Layer = { id: parseLayerID(identityOfEntries(result.entries)), pulled: undefined };
+  if (await context.layers.isComplete(layer)) return { layer, cached: true };
+  await context.beforeExecution();
+  const places = new Places();
+  const list = context.layers.temporary('list');
+  await writeList(list, await withSources(result, places));
+  if (wanted.directory) await composeDirectory(layer, list, places, context);
+  else await composeBlob(layer, list, places, { wanted, context });
+  await rm(list);
+  return { layer, cached: false };
+}
+
+async function composeDirectory(
+  layer: Layer,
+  list: string,
+  places: Places,
+  context: StepContext,
+): Promise<void> {
+  const { layers, store, helpers, jobs, signal } = context;
+  const { helper } = await helpers.directories();
+  const wrapper = layers.temporary('layer');
+  const index = layers.temporary('index');
+  await mkdir(wrapper);
+  const directory = join(wrapper, 'fs');
+  const { roots, files } = places;
+  await jobs.run(
+    () => helper.compose({ verb: 'compose', list, roots, files, index, directory }, { signal }),
+    signal,
+  );
+  await store.publishIndex(layer.id, index);
+  await layers.publishDirectory(layer, wrapper);
+}
+
+/** As a blob: compressed for an image, plain for a stage that only others copy from. */
+async function composeBlob(
+  layer: Layer,
+  list: string,
+  places: Places,
+  { wanted, context }: { readonly wanted: Wanted; readonly context: StepContext },
+): Promise<void> {
+  const { layers, store, helpers, jobs, signal } = context;
+  const helper = places.directories ? (await helpers.directories()).helper : await helpers.files();
+  const index = layers.temporary('index');
+  const path = layers.temporary('blob');
+  const blob = { path, compression: wanted.blob ? 'gzip' : 'none' } as const;
+  const { roots, files } = places;
+  const reply = await jobs.run(
+    () => helper.compose({ verb: 'compose', list, roots, files, index, blob }, { signal }),
+    signal,
+  );
+  if (reply.blob === undefined) throw new TypeError('compose answered no blob');
+  await store.publishIndex(layer.id, index);
+  const mediaType = wanted.blob ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layerTar;
+  await layers.publishBlob(layer, path, mediaType, reply.blob);
+}
+
+/** The entries with the places of their bytes. */
+export async function withSources(result: CopyResult<Origin>, places: Places): Promise<Entry[]> {
+  const opened = new Map<Origin, Map<number, (entry: FileEntry) => EntrySource>>();
+  const entries: Entry[] = [];
+  for (const entry of result.entries) {
+    const content = entry.type === 'file' ? result.origins.get(entry.path) : undefined;
+    if (entry.type !== 'file' || content === undefined) {
+      entries.push(entry);
+      continue;
+    }
+    const { origin } = content;
+    const ofOrigin = opened.get(origin) ?? new Map<number, (entry: FileEntry) => EntrySource>();
+    opened.set(origin, ofOrigin);
+    const locate = ofOrigin.get(content.layer) ?? (await origin.open(content.layer, places));
+    ofOrigin.set(content.layer, locate);
+    entries.push({ ...entry, source: locate(content.entry) });
+  }
+  return entries;
+}

@@ -1,0 +1,290 @@
+/**
+ * COPY as a pure function: source trees and a parent tree → the entries of a new layer (CP-4 … CP-19).
+ *
+ * No bytes are touched here. Each file entry has its content's digest, and `origins` says where that
+ * content is; whether it must be read at all is decided by the layer's identity.
+ */
+
+import { matchesIgnore } from '../context/ignore.ts';
+import { TsbuildError } from '../errors.ts';
+import type { Chmod } from '../plan/step.ts';
+import { applyChmod } from '../tree/chmod.ts';
+import { type Entry, type FileEntry, metadataOf } from '../tree/entry.ts';
+import { hasWildcards } from '../tree/glob.ts';
+import type { Found, ImageTree } from '../tree/image-tree.ts';
+import {
+  cleanPath,
+  comparePaths,
+  joinPath,
+  nameOf,
+  parentOf,
+  toBytes,
+  toPath,
+  toText,
+} from '../tree/path.ts';
+import { Destination, type NewDirectory } from './destination.ts';
+import { type Match, matchSource, sourceMissing } from './match-source.ts';
+
+/** Where a file's bytes are: in a layer of a tree (a place in its list), under a path. */
+export interface ContentOrigin<O extends SourceTree> {
+  readonly origin: O;
+  readonly layer: number;
+  readonly entry: FileEntry;
+}
+
+/** A tree to copy from. */
+export interface SourceTree {
+  readonly tree: ImageTree;
+  /** The build context's files belong to 0:0, whoever owns them on this machine (CP-12). */
+  readonly resetOwner: boolean;
+}
+
+/** One source of a COPY. Inline files and archives are trees of their own. */
+export interface TreeSource<O extends SourceTree> {
+  readonly origin: O;
+  readonly selection: Selection;
+}
+
+export type Selection =
+  | { readonly kind: 'matches'; readonly matches: readonly Match[] }
+  /** With `--parents`: the pattern as written, expanded. */
+  | { readonly kind: 'parents'; readonly path: string }
+  /** `tar -x` of the whole tree (CP-21): its own owners, everything makes way. */
+  | { readonly kind: 'archive' };
+
+export interface CopyRequest<O extends SourceTree> {
+  readonly sources: readonly TreeSource<O>[];
+  /** Absolute; a trailing slash or `/.` means a directory. */
+  readonly destination: string;
+  readonly parent: ImageTree;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly chmod: Chmod | undefined;
+  readonly exclude: readonly string[];
+  /** Seconds since the Unix epoch: the time of directories that are created on the way. */
+  readonly now: number;
+}
+
+export interface CopyResult<O extends SourceTree> {
+  /** The layer, in an index's order. */
+  readonly entries: readonly Entry[];
+  /** By destination path: where a file entry's content is. */
+  readonly origins: ReadonlyMap<string, ContentOrigin<O>>;
+}
+
+/** Decides the entries. @throws ERR_SOURCE_MISSING, ERR_COPY_CONFLICT */
+export function copyEntries<O extends SourceTree>(request: CopyRequest<O>): CopyResult<O> {
+  return new Copy(request).run();
+}
+
+class Copy<O extends SourceTree> {
+  readonly #request: CopyRequest<O>;
+  readonly #destination: Destination;
+  readonly #origins = new Map<string, ContentOrigin<O>>();
+  /** For hard links: of each content, the destinations by source path. */
+  readonly #links = new Map<string, Map<string, string>>();
+  readonly #trees: O[] = [];
+
+  constructor(request: CopyRequest<O>) {
+    this.#request = request;
+    this.#destination = new Destination(request.parent);
+  }
+
+  run(): CopyResult<O> {
+    const { sources, destination } = this.#request;
+    const isDirectory = /\/\.?$/.test(destination);
+    const target = toPath(destination);
+    for (const source of sources) {
+      const resolved = this.#destination.resolve(target);
+      this.#refuseSeveralOntoFile(resolved, isDirectory);
+      const { origin, selection } = source;
+      switch (selection.kind) {
+        case 'archive':
+          this.#unpack(origin, resolved);
+          break;
+        case 'parents':
+          this.#copyParents(origin, selection.path, resolved);
+          break;
+        case 'matches':
+          // A pattern without a match makes nothing but the directory that it would go to (CP-5).
+          this.#destination.ensureDirectory(
+            isDirectory ? resolved : parentOf(resolved),
+            this.#newDirectory(),
+          );
+          for (const match of selection.matches) this.#copyMatch(origin, match, resolved);
+      }
+    }
+    return { entries: this.#linked(this.#destination.entries()), origins: this.#origins };
+  }
+
+  #refuseSeveralOntoFile(resolved: string, isDirectory: boolean): void {
+    if (this.#request.sources.length < 2 || isDirectory) return;
+    if (resolved === '' || this.#destination.lookup(resolved)?.type === 'directory') return;
+    if (this.#request.sources.every(isDirectorySource)) return;
+    throw new TsbuildError('ERR_COPY_CONFLICT', {
+      message: `Cannot copy ${this.#request.sources.length} sources to "${this.#request.destination}": it is not a directory`,
+      details: { path: this.#request.destination },
+      hint: 'With more than one source the destination must be a directory and end with a "/".',
+    });
+  }
+
+  /** One matched source: a directory's contents, or a file (CP-6, CP-7). */
+  #copyMatch(origin: O, match: Match, destination: string): void {
+    const existing = destination === '' ? 'directory' : this.#destination.lookup(destination)?.type;
+    if (match.found?.entry.type !== 'directory' && match.found !== undefined) {
+      const path =
+        existing === 'directory' ? joinPath(destination, nameOf(match.named)) : destination;
+      this.#destination.ensureDirectory(parentOf(path), this.#newDirectory());
+      this.#put(origin, match.found, path);
+      return;
+    }
+    this.#destination.ensureDirectory(destination, this.#newDirectory());
+    this.#copyContents(origin, match.path, destination);
+  }
+
+  #copyContents(origin: O, directory: string, destination: string): void {
+    const skip = directory === '' ? 0 : directory.length + 1;
+    const { exclude } = this.#request;
+    for (const found of origin.tree.below(directory)) {
+      const relative = found.entry.path.slice(skip);
+      if (exclude.length > 0 && matchesIgnore(exclude, toText(relative))) continue;
+      if (exclude.length > 0) this.#putParents(origin, directory, destination, relative);
+      this.#put(origin, found, joinPath(destination, relative));
+    }
+  }
+
+  /** `--parents` (CP-16): what matches keeps its path below the pivot `/./`, and its parents' metadata. */
+  #copyParents(origin: O, path: string, destination: string): void {
+    const at = path.indexOf('/./');
+    const [pivot, pattern] = at === -1 ? ['', path] : [path.slice(0, at), path.slice(at + 3)];
+    const wanted = cleanPath(toBytes(pattern));
+    const literal = !hasWildcards(path);
+    let found = false;
+    for (const { path: base } of matchSource(origin.tree, pivot)) {
+      const skip = base === '' ? 0 : base.length + 1;
+      for (const item of origin.tree.below(base)) {
+        const relative = item.entry.path.slice(skip);
+        if (wanted !== '' && !matchesIgnore([toText(wanted)], toText(relative))) continue;
+        if (
+          this.#request.exclude.length > 0 &&
+          matchesIgnore(this.#request.exclude, toText(relative))
+        ) {
+          continue;
+        }
+        found = true;
+        this.#putParents(origin, base, destination, relative);
+        this.#put(origin, item, joinPath(destination, relative));
+      }
+    }
+    if (literal && !found) throw sourceMissing(path);
+  }
+
+  /** The directories between a copied directory and something kept below it. */
+  #putParents(origin: O, base: string, destination: string, relative: string): void {
+    this.#destination.ensureDirectory(destination, this.#newDirectory());
+    for (let at = relative.indexOf('/'); at !== -1; at = relative.indexOf('/', at + 1)) {
+      const path = joinPath(destination, relative.slice(0, at));
+      if (this.#destination.lookup(path)?.type === 'directory') continue;
+      const found = origin.tree.lookup(joinPath(base, relative.slice(0, at)));
+      if (found !== undefined) this.#put(origin, found, path);
+    }
+  }
+
+  #unpack(origin: O, destination: string): void {
+    const { owner } = this.#request;
+    const create = { mode: 0o755, uid: 0, gid: 0, ...owner, mtime: this.#request.now };
+    this.#destination.ensureDirectory(destination, create);
+    for (const found of origin.tree.below('')) {
+      const { entry } = found;
+      // Parents may be symlinks of the target tree or of the archive: they are followed inside the root.
+      const parent = this.#destination.resolve(joinPath(destination, parentOf(entry.path)));
+      this.#destination.ensureDirectory(parent, create);
+      const path = joinPath(parent, nameOf(entry.path));
+      if (entry.type === 'directory' && entry.implied) {
+        if (this.#destination.lookup(path)?.type !== 'symlink') {
+          this.#destination.ensureDirectory(path, create);
+        }
+        continue;
+      }
+      const isLinkToDirectory =
+        entry.type === 'directory' &&
+        this.#destination.lookup(path)?.type === 'symlink' &&
+        this.#destination.lookup(this.#destination.resolve(path))?.type === 'directory';
+      if (isLinkToDirectory) continue;
+      this.#destination.replace(this.#converted(origin, found, path, owner, undefined));
+    }
+  }
+
+  #put(origin: O, found: Found, path: string): void {
+    const { chmod, owner } = this.#request;
+    const reset = origin.resetOwner ? { uid: 0, gid: 0 } : undefined;
+    this.#destination.put(this.#converted(origin, found, path, owner ?? reset, chmod));
+  }
+
+  /** A source's entry as it is at the destination; remembers where its content is. */
+  #converted(
+    origin: O,
+    found: Found,
+    path: string,
+    owner: { readonly uid: number; readonly gid: number } | undefined,
+    chmod: Chmod | undefined,
+  ): Entry {
+    const { entry } = found;
+    const metadata = { ...metadataOf(entry), path, ...owner };
+    const mode =
+      chmod === undefined || entry.type === 'symlink'
+        ? entry.mode
+        : applyChmod(chmod, entry.mode, entry.type === 'directory');
+    const content = origin.tree.contentOf(found);
+    if (content !== undefined) {
+      const where = { origin, ...content };
+      this.#origins.set(path, where);
+      this.#rememberLink(where, entry.path, path);
+      const { size, sha256 } = content.entry;
+      return { ...metadata, mode, type: 'file', size, ...(sha256 !== undefined && { sha256 }) };
+    }
+    this.#origins.delete(path);
+    if (entry.type === 'directory') return { ...metadata, mode, type: 'directory' };
+    return { ...entry, ...metadata, mode };
+  }
+
+  /** Two source paths with one content are hard links; one source path copied twice is two files. */
+  #rememberLink(content: ContentOrigin<O>, sourcePath: string, path: string): void {
+    let tree = this.#trees.indexOf(content.origin);
+    if (tree === -1) tree = this.#trees.push(content.origin) - 1;
+    const key = `${tree}:${content.layer}:${content.entry.path}`;
+    const names = this.#links.get(key);
+    if (names === undefined) this.#links.set(key, new Map([[sourcePath, path]]));
+    else if (!names.has(sourcePath)) names.set(sourcePath, path);
+  }
+
+  /** Files that were one file in the source are one file in the layer (CP-19): the first name has the content. */
+  #linked(entries: Entry[]): Entry[] {
+    const groups = [...this.#links.values()].filter((names) => names.size > 1);
+    if (groups.length === 0) return entries;
+    const files = new Set(entries.filter(({ type }) => type === 'file').map(({ path }) => path));
+    const linkTo = new Map<string, string>();
+    for (const names of groups) {
+      const present = [...names.values()].filter((path) => files.has(path)).sort(comparePaths);
+      const [first, ...others] = present;
+      for (const other of others) if (first !== undefined) linkTo.set(other, first);
+    }
+    return entries.map((entry) => {
+      const target = linkTo.get(entry.path);
+      return target === undefined ? entry : { ...metadataOf(entry), type: 'hardlink', target };
+    });
+  }
+
+  /** CP-8: 0755, the `--chown` owner, and an octal `--chmod`. */
+  #newDirectory(): NewDirectory {
+    const { chmod, owner, now } = this.#request;
+    const mode = chmod?.kind === 'octal' ? chmod.mode : 0o755;
+    return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mtime: now };
+  }
+}
+
+function isDirectorySource({ selection }: TreeSource<SourceTree>): boolean {
+  if (selection.kind !== 'matches') return true;
+  return selection.matches.every(
+    ({ found }) => found === undefined || found.entry.type === 'directory',
+  );
+}

@@ -1,0 +1,228 @@
+/** Step kind: COPY and ADD. Entries are decided from indexes; bytes are read only for a layer that is new. */
+
+import { createHash } from 'node:crypto';
+import { TsbuildError } from '../errors.ts';
+import type { CopyStep } from '../plan/step.ts';
+import { ImageTree } from '../tree/image-tree.ts';
+import { encodeIndex } from '../tree/index-codec.ts';
+import { indexFromBytes } from '../tree/layer-index.ts';
+import { resolveOwner } from '../tree/owner.ts';
+import { toBytes } from '../tree/path.ts';
+import { composeLayer } from './compose.ts';
+import { copyEntries, type TreeSource } from './copy-entries.ts';
+import type { BaseImage, Layer } from './layer.ts';
+import { type Match, matchSource } from './match-source.ts';
+import { fileOrigin, inlineOrigin, type Origin } from './origins.ts';
+import type { Download, StepContext, StepRunner } from './step-context.ts';
+
+/** Keys and executes one COPY or ADD on top of a parent. */
+export function copyRunner(
+  step: CopyStep<BaseImage>,
+  parent: readonly Layer[],
+  context: StepContext,
+): StepRunner {
+  const files = new Downloads(context);
+  return {
+    inputs: async () => ({
+      ...canonical(step),
+      origin: step.sources.some(({ kind }) => kind === 'path')
+        ? await context.origins.identity(step.origin)
+        : null,
+      downloads: await files.describe(step),
+    }),
+    execute: async (wanted) => {
+      const sources = await openSources(step, context, files);
+      const linked = isLinked(step);
+      const tree = linked
+        ? new ImageTree([])
+        : await context.layers.tree(parent, { directories: wanted.directory });
+      const owner =
+        step.chown === undefined
+          ? undefined
+          : await ownerOf(step.chown, linked ? [] : parent, tree, context);
+      const { destination, chmod, exclude } = step;
+      const result = copyEntries({
+        sources,
+        destination,
+        parent: tree,
+        owner,
+        chmod,
+        exclude,
+        now: context.now,
+      });
+      return await composeLayer(result, wanted, context);
+    },
+  };
+}
+
+/** The step as a key sees it: expanded, without names of stages and without display. */
+function canonical(step: CopyStep<BaseImage>): Readonly<Record<string, unknown>> {
+  const { add, sources, destination, chown, chmod, parents, exclude } = step;
+  const link = isLinked(step);
+  return { add, sources, destination, chown, chmod, link, parents, exclude };
+}
+
+/** `--link` does not look at the parent; a `--chmod` turns it off (CP-15). */
+function isLinked(step: CopyStep<BaseImage>): boolean {
+  return step.link && step.chmod === undefined;
+}
+
+/** `--chown`, its names looked up in the parent's /etc/passwd and /etc/group (CP-13). */
+async function ownerOf(
+  owner: string,
+  parent: readonly Layer[],
+  tree: ImageTree,
+  { layers }: StepContext,
+): Promise<{ readonly uid: number; readonly gid: number }> {
+  if (/^\d+(:\d+)?$/.test(owner)) return resolveOwner(owner, undefined, undefined);
+  const passwd = await layers.readText(parent, tree, 'etc/passwd');
+  const group = await layers.readText(parent, tree, 'etc/group');
+  return resolveOwner(owner, passwd, group);
+}
+
+type OpenSource = TreeSource<Origin>;
+
+async function openSources(
+  step: CopyStep<BaseImage>,
+  context: StepContext,
+  files: Downloads,
+): Promise<OpenSource[]> {
+  const opened: OpenSource[] = [];
+  for (const source of step.sources) {
+    switch (source.kind) {
+      case 'inline': {
+        const origin = inlineOrigin(source.name, source.content, context.now);
+        opened.push(wholeTree(origin));
+        break;
+      }
+      case 'url': {
+        const file = await files.get(source.url, source.checksum);
+        const archive = source.unpack ? await openArchive(file.path, context) : undefined;
+        opened.push(archive ?? wholeTree(downloadOrigin(file, source.name)));
+        break;
+      }
+      case 'path': {
+        const origin = await context.origins.open(step.origin);
+        if (step.parents) {
+          opened.push({ origin, selection: { kind: 'parents', path: source.path } });
+          break;
+        }
+        const matches = matchSource(origin.tree, source.path);
+        if (source.unpack) opened.push(...(await unpackMatches(origin, matches, context)));
+        else opened.push({ origin, selection: { kind: 'matches', matches } });
+      }
+    }
+  }
+  return opened;
+}
+
+/** Everything at the top of a small tree made for one file. */
+function wholeTree(origin: Origin): OpenSource {
+  const matches = [...origin.tree.list('')].map((found) => ({
+    named: found.entry.path,
+    path: found.entry.path,
+    found,
+  }));
+  return { origin, selection: { kind: 'matches', matches } };
+}
+
+/** ADD: files that are archives become their members, told by content (CP-21). */
+async function unpackMatches(
+  origin: Origin,
+  matches: readonly Match[],
+  context: StepContext,
+): Promise<OpenSource[]> {
+  const opened: OpenSource[] = [];
+  for (const match of matches) {
+    const isFile = match.found !== undefined && origin.tree.contentOf(match.found) !== undefined;
+    const path = isFile ? origin.hostPath?.(match.path) : undefined;
+    const archive = path === undefined ? undefined : await openArchive(path, context);
+    opened.push(archive ?? { origin, selection: { kind: 'matches', matches: [match] } });
+  }
+  // A pattern without a match still makes the destination's parent directory.
+  if (opened.length === 0) opened.push({ origin, selection: { kind: 'matches', matches } });
+  return opened;
+}
+
+/** The members of an archive; undefined when the file is none. */
+async function openArchive(path: string, context: StepContext): Promise<OpenSource | undefined> {
+  const { layers, helpers, jobs, signal } = context;
+  const helper = await helpers.files();
+  const index = layers.temporary('index');
+  const tar = layers.temporary('tar');
+  const source = { kind: 'archive', path, format: 'files', tar } as const;
+  const reply = await jobs.run(
+    () => helper.scan({ verb: 'scan', source, index }, { signal }),
+    signal,
+  );
+  if (!reply.archive) return undefined;
+  const file = reply.unpacked ? tar : path;
+  const origin = fileOrigin(layers.openIndex(index), reply.index.identity, file);
+  return { origin, selection: { kind: 'archive' } };
+}
+
+interface DownloadedFile extends Download {
+  readonly path: string;
+}
+
+/** CP-23: 0600, root's, dated by the server. */
+function downloadOrigin({ path: file, sha256, size, mtime }: DownloadedFile, name: string): Origin {
+  const metadata = { path: toBytes(name), mode: 0o600, uid: 0, gid: 0, mtime, mtimeNsec: 0 };
+  const source = { kind: 'range', file: 0, offset: 0 } as const;
+  const { bytes, identity } = encodeIndex([{ ...metadata, type: 'file', size, sha256, source }]);
+  return fileOrigin(indexFromBytes(bytes), identity, file);
+}
+
+/** The files from the network that one step adds, each fetched once. */
+class Downloads {
+  readonly #context: StepContext;
+  readonly #files = new Map<string, Promise<DownloadedFile>>();
+
+  constructor(context: StepContext) {
+    this.#context = context;
+  }
+
+  /** What a key needs to know of them; Last-Modified is part of it (CS-3). */
+  async describe(step: CopyStep<BaseImage>): Promise<readonly object[]> {
+    const described: object[] = [];
+    for (const source of step.sources) {
+      if (source.kind !== 'url') continue;
+      const { sha256, mtime } = await this.get(source.url, source.checksum);
+      described.push({ url: source.url, sha256, mtime });
+    }
+    return described;
+  }
+
+  /** @throws ERR_DOWNLOAD_FAILED, ERR_CHECKSUM_MISMATCH */
+  async get(url: string, checksum: string | undefined): Promise<DownloadedFile> {
+    const known = this.#files.get(url) ?? this.#fetch(url);
+    this.#files.set(url, known);
+    const file = await known;
+    if (checksum !== undefined) await requireChecksum(file, url, checksum);
+    return file;
+  }
+
+  async #fetch(url: string): Promise<DownloadedFile> {
+    const path = this.#context.layers.temporary('download');
+    return { path, ...(await this.#context.download(url, path)) };
+  }
+}
+
+/** `--checksum` with sha256, sha384 or sha512 (CP-24). */
+async function requireChecksum(file: DownloadedFile, url: string, expected: string): Promise<void> {
+  const algorithm = expected.slice(0, expected.indexOf(':'));
+  let found = `sha256:${file.sha256}`;
+  if (algorithm !== 'sha256') {
+    const { createReadStream } = await import('node:fs');
+    const { pipeline } = await import('node:stream/promises');
+    const hash = createHash(algorithm);
+    await pipeline(createReadStream(file.path), hash);
+    found = `${algorithm}:${hash.digest('hex')}`;
+  }
+  if (found === expected) return;
+  throw new TsbuildError('ERR_CHECKSUM_MISMATCH', {
+    message: `Cannot add "${url}": digest mismatch ${found}: ${expected}`,
+    details: { expected, found },
+    hint: 'The server has other bytes than the checksum names. If the change is wanted, update --checksum.',
+  });
+}

@@ -1,0 +1,87 @@
+/** Puts together what executing steps needs. */
+
+import { readFile } from 'node:fs/promises';
+import { download } from '../context/download.ts';
+import { type ScannedContext, scanContext } from '../context/local-context.ts';
+import { TsbuildError } from '../errors.ts';
+import type { PlannedStage } from '../plan/step.ts';
+import type { BaseImage, Layer } from './layer.ts';
+import { Origins } from './origins.ts';
+import { Once } from './schedule.ts';
+import type { Session } from './session.ts';
+import type { Executed, SandboxOptions, StepContext } from './step-context.ts';
+
+export interface StepContextOptions {
+  readonly session: Session;
+  readonly contextDirectory: string;
+  /** Absolute: its own ignore file goes before the context's. */
+  readonly dockerfile: string;
+  readonly namedDirectories: ReadonlyMap<string, string>;
+  readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
+  /** The plan has a RUN: before anything is executed, it must be sure that this machine can. */
+  readonly needsSandbox: boolean;
+  /** Seconds since the Unix epoch. */
+  readonly now: number;
+  readonly stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>;
+  readonly signal: AbortSignal;
+}
+
+export async function createStepContext(options: StepContextOptions): Promise<StepContext> {
+  const { session, namedDirectories, signal } = options;
+  const { store, layers, helpers, runs, jobs } = session;
+  const scans = new Once<ScannedContext>();
+  const scan = (directory: string, dockerfile: string | undefined): Promise<ScannedContext> =>
+    scans.get(`${directory}\0${dockerfile ?? ''}`, async () =>
+      scanContext({
+        directory,
+        dockerfile,
+        helper: await helpers.files(),
+        index: layers.temporary('context'),
+        statCache: store.statCachePath(directory),
+        signal,
+      }),
+    );
+  const origins = new Origins({
+    layers,
+    context: () => scan(options.contextDirectory, options.dockerfile),
+    namedContext: async (name) => {
+      const directory = namedDirectories.get(name);
+      if (directory === undefined) throw new TypeError(`No build context "${name}"`);
+      return await scan(directory, undefined);
+    },
+    stage: options.stage,
+  });
+  return {
+    store,
+    layers,
+    helpers,
+    origins,
+    runs,
+    jobs,
+    signal,
+    now: options.now,
+    sandbox: { ...options.sandbox, resolvConf: await readResolvConf() },
+    executions: new Once<Executed>(),
+    // Its failure is seen again, and reported, when the image asks for the same work.
+    background: (work) => void work.catch(() => undefined),
+    stubs: new Once<string>(),
+    locks: new Map(),
+    emptied: new Set(),
+    beforeExecution: async () => {
+      if (options.needsSandbox) await helpers.sandbox();
+    },
+    download: (url, to) => download(url, to, { signal }),
+  };
+}
+
+/** The host's resolver: RUN shares its network (EX-8, NET-7). */
+async function readResolvConf(): Promise<string> {
+  return await readFile('/etc/resolv.conf', 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw new TsbuildError('ERR_SANDBOX_FAILED', {
+      message: 'Cannot read /etc/resolv.conf for RUN',
+      details: { operation: 'ReadResolvConf' },
+      cause: error,
+    });
+  });
+}

@@ -1,0 +1,54 @@
+/** Which entries of a source tree the sources of a COPY name (CP-4, CP-5, CP-11). */
+
+import { TsbuildError } from '../errors.ts';
+import { hasWildcards, matchGlob, splitWildcards } from '../tree/glob.ts';
+import type { Found, ImageTree } from '../tree/image-tree.ts';
+import { toBytes, toPath, toText } from '../tree/path.ts';
+
+/** A place in a source tree that a source names. */
+export interface Match {
+  /** The name that it goes by at the destination. */
+  readonly named: string;
+  /** Symlinks followed. */
+  readonly path: string;
+  /** Undefined for the root. */
+  readonly found: Found | undefined;
+}
+
+/** What a source matches: itself, or what its pattern does (CP-4, CP-5, CP-11). @throws ERR_SOURCE_MISSING */
+export function matchSource(tree: ImageTree, path: string): Match[] {
+  const clean = toText(toPath(path));
+  if (!hasWildcards(clean)) {
+    const match = matchAt(tree, toBytes(clean));
+    if (match === undefined) throw sourceMissing(path);
+    return [match];
+  }
+  const { prefix, pattern } = splitWildcards(clean);
+  const base = tree.resolve(toBytes(prefix), { followLast: true });
+  if (base === undefined) return [];
+  const skip = base === '' ? 0 : base.length + 1;
+  const depth = pattern.split('/').length;
+  const matches: Match[] = [];
+  for (const { entry } of tree.below(base)) {
+    const relative = entry.path.slice(skip);
+    if (relative.split('/').length !== depth || !matchGlob(pattern, toText(relative))) continue;
+    const match = matchAt(tree, entry.path);
+    if (match !== undefined) matches.push(match);
+  }
+  return matches;
+}
+
+function matchAt(tree: ImageTree, named: string): Match | undefined {
+  const path = tree.resolve(named, { followLast: true });
+  if (path === undefined) return undefined;
+  if (path === '') return { named, path, found: undefined };
+  const found = tree.lookup(path);
+  return found === undefined ? undefined : { named, path, found };
+}
+
+export function sourceMissing(path: string): TsbuildError {
+  return new TsbuildError('ERR_SOURCE_MISSING', {
+    message: `Cannot copy "${path}": not found`,
+    details: { path },
+  });
+}

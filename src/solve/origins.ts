@@ -1,0 +1,183 @@
+/** What COPY and mounts take files from: contexts, stages, images and inline files, as one kind of tree. */
+
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { ScannedContext } from '../context/local-context.ts';
+import type { CopyOrigin, PlannedStage } from '../plan/step.ts';
+import type { EntrySource, FileEntry } from '../tree/entry.ts';
+import { ImageTree } from '../tree/image-tree.ts';
+import { encodeIndex } from '../tree/index-codec.ts';
+import { indexFromBytes, type LayerIndex } from '../tree/layer-index.ts';
+import { toBytes, toText } from '../tree/path.ts';
+import type { SourceTree } from './copy-entries.ts';
+import type { BaseImage, Layer } from './layer.ts';
+import type { Layers } from './layers.ts';
+
+/** A source tree and the way to its files' bytes. */
+export interface Origin extends SourceTree {
+  /** What it holds, as a cache key sees it: readable, equal for equal content. */
+  readonly identity: string;
+  /** Layers, for those that have them: what a mount can be made of. */
+  readonly layers: readonly Layer[] | undefined;
+  /** Where a file is on this machine, for those that are directories here. */
+  readonly hostPath: ((path: string) => string) | undefined;
+  /** Makes the bytes of these layers' files reachable for compose. */
+  open(layer: number, places: Places): Promise<(entry: FileEntry) => EntrySource>;
+}
+
+/** The `roots` and `files` of a compose request under construction. */
+export class Places {
+  readonly roots: string[] = [];
+  readonly files: string[] = [];
+  /** Some bytes are in layer directories, which may belong to other ids. */
+  directories = false;
+
+  root(path: string): number {
+    return placeOf(this.roots, path);
+  }
+
+  file(path: string): number {
+    return placeOf(this.files, path);
+  }
+}
+
+function placeOf(list: string[], path: string): number {
+  const at = list.indexOf(path);
+  return at === -1 ? list.push(path) - 1 : at;
+}
+
+export interface OriginsOptions {
+  readonly layers: Layers;
+  /** The build context, scanned when first asked for. */
+  readonly context: () => Promise<ScannedContext>;
+  readonly namedContext: (name: string) => Promise<ScannedContext>;
+  readonly stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>;
+}
+
+export class Origins {
+  readonly #options: OriginsOptions;
+  readonly #contexts = new Map<string, LayerIndex>();
+
+  constructor(options: OriginsOptions) {
+    this.#options = options;
+  }
+
+  /** What a cache key needs to know of an origin; no index is read for it. */
+  async identity(origin: CopyOrigin<BaseImage>): Promise<string> {
+    switch (origin.kind) {
+      case 'context':
+        return (await this.#options.context()).identity;
+      case 'named-context':
+        return (await this.#options.namedContext(origin.name)).identity;
+      case 'stage':
+        return identityOf(await this.#options.stage(origin.stage));
+      case 'image':
+        return identityOf(origin.image.layers);
+    }
+  }
+
+  /** The tree of an origin. */
+  async open(origin: CopyOrigin<BaseImage>): Promise<Origin> {
+    switch (origin.kind) {
+      case 'context':
+        return this.#fromContext(await this.#options.context());
+      case 'named-context':
+        return this.#fromContext(await this.#options.namedContext(origin.name));
+      case 'stage':
+        return await this.#fromLayers(await this.#options.stage(origin.stage));
+      case 'image':
+        return await this.#fromLayers(origin.image.layers);
+    }
+  }
+
+  #fromContext(context: ScannedContext): Origin {
+    const index =
+      this.#contexts.get(context.index) ?? this.#options.layers.openIndex(context.index);
+    this.#contexts.set(context.index, index);
+    return {
+      tree: new ImageTree([index]),
+      resetOwner: true,
+      identity: context.identity,
+      layers: undefined,
+      hostPath: (path) => join(context.directory, toText(path)),
+      open: async (_, places) => {
+        const root = places.root(context.directory);
+        return ({ path }) => ({ kind: 'path', root, path });
+      },
+    };
+  }
+
+  async #fromLayers(list: readonly Layer[]): Promise<Origin> {
+    const { layers } = this.#options;
+    return {
+      tree: await layers.tree(list, { directories: false }),
+      resetOwner: false,
+      identity: identityOf(list),
+      layers: list,
+      hostPath: undefined,
+      open: async (number, places) => {
+        const layer = list[number];
+        if (layer === undefined) throw new TypeError(`No layer ${number}`);
+        const content = await layers.content(layer);
+        if (content.kind === 'directory') {
+          places.directories = true;
+          const root = places.root(content.path);
+          return ({ path }) => ({ kind: 'path', root, path });
+        }
+        const file = places.file(content.path);
+        return ({ path }) => {
+          const entry = content.index.get(path);
+          if (entry?.type !== 'file' || entry.source?.kind !== 'range') {
+            throw new TypeError(`No bytes for ${path}`);
+          }
+          return { ...entry.source, file };
+        };
+      },
+    };
+  }
+}
+
+/** The layers' identities: what a root filesystem is, to a key. */
+export function identityOf(layers: readonly Layer[]): string {
+  return layers.map(({ id }) => id).join(' ');
+}
+
+/** A tree of one file given in the Dockerfile (CP-18): 0644, root's. */
+export function inlineOrigin(name: string, content: string, mtime: number): Origin {
+  const bytes = Buffer.from(content, 'utf8');
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const path = toBytes(name);
+  const metadata = { path, mode: 0o644, uid: 0, gid: 0, mtime, mtimeNsec: 0 };
+  const { bytes: index, identity } = encodeIndex([
+    { ...metadata, type: 'file', size: bytes.length, sha256 },
+  ]);
+  return {
+    tree: new ImageTree([indexFromBytes(index)]),
+    resetOwner: false,
+    identity,
+    layers: undefined,
+    hostPath: undefined,
+    open: async () => () => ({ kind: 'bytes', bytes }),
+  };
+}
+
+/** A tree of an archive's members (CP-21), or of one downloaded file. */
+export function fileOrigin(index: LayerIndex, identity: string, file: string): Origin {
+  return {
+    tree: new ImageTree([index]),
+    resetOwner: false,
+    identity,
+    layers: undefined,
+    hostPath: undefined,
+    open: async (_, places) => {
+      const number = places.file(file);
+      return (entry) => {
+        const ranged = index.get(entry.path);
+        if (ranged?.type !== 'file' || ranged.source?.kind !== 'range') {
+          throw new TypeError(`No bytes for ${entry.path}`);
+        }
+        return { ...ranged.source, file: number };
+      };
+    },
+  };
+}

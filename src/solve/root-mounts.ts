@@ -1,0 +1,129 @@
+/** What every RUN finds mounted in its root filesystem: the kernel's filesystems, /dev, the resolver (EX-4 … EX-8). */
+
+import type { MountOperation } from '../../native/index.ts';
+
+const MIB = 1024 * 1024;
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+const DEV_LINKS = {
+  ptmx: 'pts/ptmx',
+  fd: '/proc/self/fd',
+  stdin: '/proc/self/fd/0',
+  stdout: '/proc/self/fd/1',
+  stderr: '/proc/self/fd/2',
+};
+
+const MASKED = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
+const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** BuildKit's name for the machine that a RUN sees (EX-7). */
+export const HOSTNAME = 'buildkitsandbox';
+
+/** Directories and files that must be in the root filesystem for these mounts. */
+export const MOUNT_POINTS = {
+  directories: ['/proc', '/dev', '/sys'],
+  files: ['/etc/resolv.conf', '/etc/hosts'],
+} as const;
+
+export interface RootMountOptions {
+  /** Bytes; default 64 MiB. */
+  readonly shmSize: number | undefined;
+  readonly resolvConf: string;
+  readonly addHosts: readonly string[];
+}
+
+/** The mounts below the user's own, in order. */
+export function rootMounts(options: RootMountOptions): MountOperation[] {
+  return [
+    { kind: 'proc', target: '/proc' },
+    ...devMounts(options.shmSize ?? 64 * MIB),
+    {
+      kind: 'bind',
+      source: '/sys',
+      target: '/sys',
+      readonly: true,
+      recursive: true,
+      flags: ['nosuid', 'nodev', 'noexec'],
+    },
+    textFile('/etc/resolv.conf', options.resolvConf),
+    textFile('/etc/hosts', hostsFile(options.addHosts)),
+  ];
+}
+
+/** Hides what containers do not get to see; goes last, so that no mount uncovers it. */
+export function maskMounts(): MountOperation[] {
+  return [
+    ...MASKED.map((target) => ({ kind: 'mask', target }) as const),
+    ...READONLY.map((target) => ({ kind: 'readonly', target }) as const),
+  ];
+}
+
+function devMounts(shmSize: number): MountOperation[] {
+  const flags = ['nosuid', 'nodev', 'noexec'] as const;
+  return [
+    {
+      kind: 'tmpfs',
+      target: '/dev',
+      mode: 0o755,
+      size: 64 * MIB,
+      readonly: false,
+      flags: ['nosuid'],
+    },
+    ...DEVICES.map((name) => ({ kind: 'device', name, target: `/dev/${name}` }) as const),
+    ...Object.entries(DEV_LINKS).map(
+      ([name, to]) => ({ kind: 'symlink', target: `/dev/${name}`, to }) as const,
+    ),
+    ...['pts', 'shm', 'mqueue'].map(
+      (name) => ({ kind: 'directory', target: `/dev/${name}`, mode: 0o755 }) as const,
+    ),
+    { kind: 'devpts', target: '/dev/pts' },
+    { kind: 'tmpfs', target: '/dev/shm', mode: 0o1777, size: shmSize, readonly: false, flags },
+    { kind: 'mqueue', target: '/dev/mqueue' },
+  ];
+}
+
+/** A read-only file that is in the sandbox alone, never in the layer (EX-6). */
+export function textFile(target: string, text: string, mode = 0o644): MountOperation {
+  return {
+    kind: 'file',
+    target,
+    content: Buffer.from(text, 'utf8').toString('base64'),
+    mode,
+    uid: 0,
+    gid: 0,
+    readonly: true,
+    flags: [],
+  };
+}
+
+function hostsFile(addHosts: readonly string[]): string {
+  const lines = [
+    `127.0.0.1\tlocalhost ${HOSTNAME}`,
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    ...addHosts.map((host) => {
+      const { name, address } = parseHost(host);
+      return `${address}\t${name}`;
+    }),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** `name:address` or `name=address`; the address may be IPv6, in brackets or not. */
+export function parseHost(host: string): { readonly name: string; readonly address: string } {
+  const at = host.search(/[:=]/);
+  const name = host.slice(0, at);
+  const address = host.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
+  return { name, address: address === 'host-gateway' ? '127.0.0.1' : address };
+}

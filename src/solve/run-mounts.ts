@@ -1,0 +1,228 @@
+/** `RUN --mount`: what each kind becomes in the sandbox, and what of it enters the cache key (RUN-14 … RUN-24). */
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BindMount, SecretMount } from '../../parser/index.ts';
+import type { MountOperation } from '../../native/index.ts';
+import { TsbuildError } from '../errors.ts';
+import type { PlannedMount, RunStep } from '../plan/step.ts';
+import { type Entry, metadataOf } from '../tree/entry.ts';
+import { identityOfEntries } from '../tree/index-codec.ts';
+import { joinPath, toPath } from '../tree/path.ts';
+import { composeLayer } from './compose.ts';
+import { copyEntries } from './copy-entries.ts';
+import type { BaseImage } from './layer.ts';
+import { sourceMissing } from './match-source.ts';
+import type { Origin } from './origins.ts';
+import type { StepContext } from './step-context.ts';
+import { ImageTree } from '../tree/image-tree.ts';
+import { cacheDirectory } from './cache-mounts.ts';
+
+type Planned = PlannedMount<BaseImage>;
+
+/** Mounts ready to be performed. */
+export interface PreparedMounts {
+  readonly operations: readonly MountOperation[];
+  /** Secrets that are in the environment: `NAME=value`. */
+  readonly env: readonly string[];
+  readonly directories: readonly string[];
+  readonly files: readonly string[];
+  /** Lets go of locks; the mounts are gone by then. */
+  readonly release: () => void;
+}
+
+/** What of the mounts enters the key: contents of bind sources; ids of caches; names of secrets (design.md §5). */
+export async function mountInputs(
+  step: RunStep<BaseImage>,
+  context: StepContext,
+): Promise<readonly object[]> {
+  return await Promise.all(
+    step.mounts.map(async ({ mount, target, from }) => ({
+      ...mount,
+      from: undefined,
+      target,
+      content:
+        mount.kind === 'bind' && from !== undefined
+          ? await bindIdentity(await context.origins.open(from), mount.source)
+          : null,
+    })),
+  );
+}
+
+/** Prepares everything that the mounts of one RUN need. */
+export async function prepareMounts(
+  step: RunStep<BaseImage>,
+  context: StepContext,
+): Promise<PreparedMounts> {
+  const operations: MountOperation[] = [];
+  const env: string[] = [];
+  const directories: string[] = [];
+  const files: string[] = [];
+  const releases: (() => void)[] = [];
+  const release = () => {
+    for (const each of releases.splice(0)) each();
+  };
+  try {
+    for (const planned of step.mounts) {
+      const { mount, target } = planned;
+      switch (mount.kind) {
+        case 'bind': {
+          const { operation, isFile } = await bindMount(planned, mount, context);
+          operations.push(operation);
+          (isFile ? files : directories).push(target);
+          break;
+        }
+        case 'cache': {
+          const source = await cacheDirectory(
+            { mount, target, from: planned.from, empty: step.ignoreCache },
+            context,
+          );
+          releases.push(source.release);
+          operations.push({
+            kind: 'bind',
+            source: source.path,
+            target,
+            readonly: mount.readonly,
+            recursive: false,
+            flags: ['nosuid', 'nodev'],
+          });
+          directories.push(target);
+          break;
+        }
+        case 'tmpfs':
+          operations.push({
+            kind: 'tmpfs',
+            target,
+            mode: 0o1777,
+            readonly: mount.readonly,
+            flags: ['nosuid', 'nodev'],
+            ...(mount.size !== undefined && { size: mount.size }),
+          });
+          directories.push(target);
+          break;
+        case 'secret': {
+          const bytes = secretBytes(mount, context);
+          if (bytes === undefined) break;
+          if (mount.env !== undefined)
+            env.push(`${mount.env}=${Buffer.from(bytes).toString('utf8')}`);
+          if (target === '') break;
+          operations.push(secretFile(mount, target, bytes));
+          files.push(target);
+          break;
+        }
+        case 'ssh':
+          if (mount.required) {
+            throw new TsbuildError('ERR_UNSUPPORTED', {
+              message: 'Cannot mount an SSH agent: this version of tsbuild does not forward one',
+              details: { feature: 'RUN --mount=type=ssh' },
+            });
+          }
+      }
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { operations, env, directories, files, release };
+}
+
+/** @throws ERR_SECRET_MISSING for a required one */
+function secretBytes(mount: SecretMount, { sandbox }: StepContext): Uint8Array | undefined {
+  const bytes = sandbox.secrets.get(mount.id);
+  if (bytes === undefined && mount.required) {
+    throw new TsbuildError('ERR_SECRET_MISSING', {
+      message: `Cannot mount secret ${mount.id}: not found`,
+      details: { id: mount.id },
+      hint: `Give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
+    });
+  }
+  return bytes;
+}
+
+function secretFile(mount: SecretMount, target: string, bytes: Uint8Array): MountOperation {
+  const executable = (mount.mode & 0o111) !== 0;
+  return {
+    kind: 'file',
+    target,
+    content: Buffer.from(bytes).toString('base64'),
+    mode: mount.mode,
+    uid: mount.uid,
+    gid: mount.gid,
+    readonly: true,
+    flags: ['nosuid', 'nodev', ...(executable ? [] : (['noexec'] as const))],
+  };
+}
+
+/** What a bind mount shows: an entry of a tree, and everything below it. @throws ERR_SOURCE_MISSING */
+function bindEntries(origin: Origin, source: string): { entries: Entry[]; path: string } {
+  const path = origin.tree.resolve(toPath(source), { followLast: true });
+  const found = path === undefined ? undefined : origin.tree.lookup(path);
+  if (path === undefined || found === undefined) throw sourceMissing(source);
+  const skip = path === '' ? 0 : path.length + 1;
+  const owner = origin.resetOwner ? { uid: 0, gid: 0 } : {};
+  const content = origin.tree.contentOf(found)?.entry ?? found.entry;
+  const entries: Entry[] = [{ ...content, ...metadataOf(content), ...owner, path: 'source' }];
+  for (const { entry } of origin.tree.below(path)) {
+    entries.push({ ...entry, ...owner, path: joinPath('source', entry.path.slice(skip)) });
+  }
+  return { entries, path };
+}
+
+async function bindIdentity(origin: Origin, source: string): Promise<string> {
+  return identityOfEntries(bindEntries(origin, source).entries);
+}
+
+async function bindMount(
+  { target, from }: Planned,
+  mount: BindMount,
+  context: StepContext,
+): Promise<{ operation: MountOperation; isFile: boolean }> {
+  const origin = await context.origins.open(from ?? { kind: 'context' });
+  const { entries, path } = bindEntries(origin, mount.source);
+  const isFile = entries[0]?.type !== 'directory';
+  const writable = mount.readonly ? undefined : await scratchPair(context);
+  const layers =
+    origin.layers === undefined
+      ? [await contextDirectory(origin, path, context)]
+      : await Promise.all(origin.layers.map((layer) => context.layers.directory(layer)));
+  return {
+    isFile,
+    operation: {
+      kind: 'overlay',
+      layers,
+      ...writable,
+      subpath: origin.layers === undefined ? '/source' : `/${path}`,
+      target,
+      readonly: mount.readonly,
+    },
+  };
+}
+
+async function scratchPair({ layers }: StepContext): Promise<{ upper: string; work: string }> {
+  const base = layers.temporary('bind');
+  const pair = { upper: join(base, 'upper'), work: join(base, 'work') };
+  await mkdir(pair.upper, { recursive: true });
+  await mkdir(pair.work);
+  return pair;
+}
+
+/** The part of a context that a mount shows, as a layer directory: root's, and without what is ignored. */
+async function contextDirectory(
+  origin: Origin,
+  path: string,
+  context: StepContext,
+): Promise<string> {
+  const found = origin.tree.lookup(path);
+  const isFile = found !== undefined && origin.tree.contentOf(found) !== undefined;
+  const result = copyEntries({
+    sources: [{ origin, selection: { kind: 'matches', matches: [{ named: path, path, found }] } }],
+    destination: isFile ? '/source' : '/source/',
+    parent: new ImageTree([]),
+    owner: undefined,
+    chmod: undefined,
+    exclude: [],
+    now: 0,
+  });
+  const { layer } = await composeLayer(result, { directory: true, blob: false }, context);
+  return await context.layers.directory(layer);
+}

@@ -1,0 +1,85 @@
+/** What one build holds while it runs, and lets go of however it ends. */
+
+import { openStore, type Store, type Workspace } from '../../cache/index.ts';
+import type { Progress } from '../progress/progress.ts';
+import { createRegistryClient, type RegistryClient } from '../registry/index.ts';
+import { Helpers } from './helpers.ts';
+import { Layers } from './layers.ts';
+import type { Machine } from './rungs.ts';
+import { Limiter } from './schedule.ts';
+
+export interface SessionOptions {
+  readonly store: string;
+  readonly helper: string | undefined;
+  readonly dockerConfig: string | undefined;
+  readonly machine: Machine;
+  readonly concurrency: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+export interface Session {
+  readonly store: Store;
+  readonly workspace: Workspace;
+  readonly helpers: Helpers;
+  readonly layers: Layers;
+  readonly client: RegistryClient;
+  readonly runs: Limiter;
+  readonly jobs: Limiter;
+  /** Waits for whatever is under way, ends the helpers, removes temporary files. */
+  close(): Promise<void>;
+}
+
+/** Opens the store and a workspace in it. @throws ERR_STORE_UNUSABLE */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { signal, progress, concurrency } = options;
+  const store = await openStore(options.store, { signal });
+  const workspace = await store.openWorkspace();
+  const helpers = new Helpers({
+    binary: options.helper,
+    scratch: workspace.path,
+    machine: options.machine,
+    onNotice: (message) => progress.notice('info', message),
+  });
+  const jobs = new Limiter(concurrency);
+  const layers = new Layers({ store, workspace, helpers, limiter: jobs, signal });
+  const client = createRegistryClient({ configPath: options.dockerConfig });
+  return {
+    store,
+    workspace,
+    helpers,
+    layers,
+    client,
+    runs: new Limiter(concurrency),
+    jobs,
+    close: async () => {
+      await layers.close();
+      await client.close();
+      await removeTemporaries(store, workspace, helpers);
+      await helpers.close();
+      await workspace.close();
+    },
+  };
+}
+
+/** This build's files, and those of builds that were killed. Sub-uids' files take the helper that made them. */
+async function removeTemporaries(
+  store: Store,
+  workspace: Workspace,
+  helpers: Helpers,
+): Promise<void> {
+  const { readdir } = await import('node:fs/promises');
+  const { join } = await import('node:path');
+  const stale = await store.staleWorkspaces();
+  const own = await readdir(workspace.path);
+  const paths = [
+    ...stale,
+    ...own.filter((name) => name !== 'lease').map((name) => join(workspace.path, name)),
+  ];
+  if (paths.length === 0 || (!helpers.isOpen && stale.length === 0)) return;
+  const helper = helpers.hasSandbox ? (await helpers.directories()).helper : await helpers.files();
+  // What cannot be removed now is found again by the next build.
+  await helper
+    .remove({ verb: 'remove', paths }, { signal: new AbortController().signal })
+    .catch(() => undefined);
+}

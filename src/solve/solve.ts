@@ -1,0 +1,230 @@
+/**
+ * Runs a plan. Per step: key → hit, or execute → record.
+ *
+ * Stages run side by side; within a stage steps follow one another. A step that needs another stage
+ * waits for it, and only there. Layers of the image are compressed while later steps run already.
+ */
+
+import { type CacheRecord, cacheKey, type JsonValue } from '../../cache/index.ts';
+import { locate, TsbuildError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { BuildPlan, PlannedStage, Step } from '../plan/step.ts';
+import type { Announced, Progress } from '../progress/progress.ts';
+import { copyRunner } from './copy.ts';
+import type { BaseImage, Layer } from './layer.ts';
+import { identityOf } from './origins.ts';
+import { runRunner } from './run.ts';
+import { runTogether } from './schedule.ts';
+import type { Executed, StepContext, StepRunner, Wanted } from './step-context.ts';
+import { workdirRunner } from './workdir.ts';
+
+/** A stage's root filesystem, and how each of its steps came about. */
+export interface SolvedStage {
+  /** Lowest first, the base's included. */
+  readonly layers: readonly Layer[];
+  /** One for each step of the plan. */
+  readonly steps: readonly SolvedStep[];
+}
+
+export interface SolvedStep {
+  /** Undefined for steps that only change the config. */
+  readonly layer: Layer | undefined;
+  /** Seconds since the Unix epoch: when the layer was first made. */
+  readonly created: number | undefined;
+}
+
+export type SolvedStages = ReadonlyMap<PlannedStage<BaseImage>, SolvedStage>;
+
+/** Makes the context for steps; `stage` waits for another stage of the same solve. */
+export type ContextMaker = (
+  signal: AbortSignal,
+  stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>,
+) => Promise<StepContext>;
+
+/** Solves every stage of a plan. Rejects with the first failure, after everything has stopped. */
+export async function solve(
+  plan: BuildPlan<BaseImage>,
+  makeContext: ContextMaker,
+  { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<SolvedStages> {
+  const solved = new Map<PlannedStage<BaseImage>, SolvedStage>();
+  const pending = new Map(
+    plan.stages.map((stage) => [stage, Promise.withResolvers<SolvedStage>()] as const),
+  );
+  const wait = async (stage: PlannedStage<BaseImage>): Promise<SolvedStage> => {
+    const result = pending.get(stage);
+    if (result === undefined) throw new TypeError(`Stage ${stage.index} is not planned`);
+    return await result.promise;
+  };
+  // A stage that nobody waits for may fail, too: its failure comes back through runTogether().
+  for (const { promise } of pending.values()) promise.catch(() => undefined);
+  const froms = announce(plan, progress);
+  let context: Promise<StepContext> | undefined;
+  await runTogether(
+    plan.stages.map((stage) => async (stop) => {
+      context ??= makeContext(stop, async (other) => (await wait(other)).layers);
+      try {
+        const solving = { plan, context: await context, progress, froms, wait };
+        const result = await solveStage(stage, solving);
+        solved.set(stage, result);
+        pending.get(stage)?.resolve(result);
+      } catch (error) {
+        pending.get(stage)?.reject(error);
+        throw error;
+      }
+    }),
+    { signal },
+  );
+  return solved;
+}
+
+/** Tells what there will be to see, in the order of the Dockerfile. Answers the FROMs among it. */
+function announce(
+  plan: BuildPlan<BaseImage>,
+  progress: Progress,
+): ReadonlyMap<PlannedStage<BaseImage>, Announced> {
+  const froms = new Map<PlannedStage<BaseImage>, Announced>();
+  const steps: Announced[] = [];
+  for (const stage of plan.stages) {
+    if (stage.fromName !== undefined) {
+      const from = { name: stage.fromName, location: stage.location };
+      froms.set(stage, from);
+      steps.push(from);
+    }
+    steps.push(...stage.steps.filter(({ kind }) => kind !== 'config'));
+  }
+  progress.plan(steps);
+  return froms;
+}
+
+interface Solving {
+  readonly plan: BuildPlan<BaseImage>;
+  readonly froms: ReadonlyMap<PlannedStage<BaseImage>, Announced>;
+  readonly context: StepContext;
+  readonly progress: Progress;
+  readonly wait: (stage: PlannedStage<BaseImage>) => Promise<SolvedStage>;
+}
+
+async function solveStage(stage: PlannedStage<BaseImage>, solving: Solving): Promise<SolvedStage> {
+  let layers = await baseLayers(stage, solving);
+  const steps: SolvedStep[] = [];
+  for (const [number, step] of stage.steps.entries()) {
+    if (step.kind === 'config') {
+      steps.push({ layer: undefined, created: undefined });
+      continue;
+    }
+    const wanted = wantedOf(stage, number, solving.plan);
+    const solved = await solveStep(step, layers, wanted, solving);
+    steps.push(solved);
+    if (solved.layer !== undefined) layers = [...layers, solved.layer];
+  }
+  return { layers, steps };
+}
+
+async function baseLayers(
+  stage: PlannedStage<BaseImage>,
+  { progress, froms, wait }: Solving,
+): Promise<readonly Layer[]> {
+  switch (stage.base.kind) {
+    case 'scratch':
+      return [];
+    case 'stage':
+      return (await wait(stage.base.stage)).layers;
+    case 'image': {
+      const { image } = stage.base;
+      // The layers come when somebody needs their bytes; the documents are here already.
+      const from = froms.get(stage);
+      if (from !== undefined) {
+        progress.start(from).end({ cached: true, detail: image.descriptor.digest });
+      }
+      return image.layers;
+    }
+  }
+}
+
+/** What will be needed of a step's layer: its directory for a RUN on top of it, its blob for the image. */
+function wantedOf(
+  stage: PlannedStage<BaseImage>,
+  number: number,
+  plan: BuildPlan<BaseImage>,
+): Wanted {
+  const isRun = ({ kind }: Step<BaseImage>) => kind === 'run';
+  const above = plan.stages.filter((other) => isBuiltOn(other, stage));
+  const directory =
+    stage.steps.slice(number + 1).some(isRun) || above.some(({ steps }) => steps.some(isRun));
+  return { directory, blob: plan.target === stage || isBuiltOn(plan.target, stage) };
+}
+
+/** Whether a stage is FROM another, directly or through others. */
+function isBuiltOn(stage: PlannedStage<BaseImage>, other: PlannedStage<BaseImage>): boolean {
+  if (stage.base.kind !== 'stage') return false;
+  return stage.base.stage === other || isBuiltOn(stage.base.stage, other);
+}
+
+async function solveStep(
+  step: Exclude<Step<BaseImage>, { readonly kind: 'config' }>,
+  parent: readonly Layer[],
+  wanted: Wanted,
+  { context, progress }: Solving,
+): Promise<SolvedStep> {
+  const reporter = progress.start(step);
+  try {
+    const runner = runnerOf(step, parent, context, reporter.output);
+    const inputs = await runner.inputs();
+    const key = cacheKey(step.kind, { parent: identityOf(parent), ...jsonOf(inputs) });
+    const record = step.ignoreCache ? undefined : await context.store.getRecord(key);
+    const known = record === undefined ? undefined : await recorded(record, context);
+    const started = performance.now();
+    // Equal steps of different stages are executed once (CM-4).
+    const result = known ?? (await context.executions.get(key, () => runner.execute(wanted)));
+    const created = known === undefined ? context.now : (record?.created ?? context.now);
+    if (known === undefined) {
+      const duration = Math.round(performance.now() - started);
+      const { layer } = result;
+      await context.store.putRecord(key, {
+        layer: layer.id,
+        inputs: jsonOf(inputs),
+        created,
+        duration,
+      });
+    }
+    if (wanted.blob) context.background(context.layers.blob(result.layer));
+    reporter.end({ cached: result.cached, layer: result.layer.id as string as Digest });
+    return { layer: result.layer, created };
+  } catch (error) {
+    const located = locate(error, step.location);
+    reporter.fail(located instanceof TsbuildError && !context.signal.aborted ? located : undefined);
+    throw located;
+  }
+}
+
+function runnerOf(
+  step: Exclude<Step<BaseImage>, { readonly kind: 'config' }>,
+  parent: readonly Layer[],
+  context: StepContext,
+  output: (stream: 'stdout' | 'stderr', data: Uint8Array) => void,
+): StepRunner {
+  switch (step.kind) {
+    case 'run':
+      return runRunner(step, parent, context, output);
+    case 'copy':
+      return copyRunner(step, parent, context);
+    case 'workdir':
+      return workdirRunner(step, parent, context);
+  }
+}
+
+/** A record whose layer is still whole. Anything less is a miss. */
+async function recorded(
+  record: CacheRecord,
+  { layers }: StepContext,
+): Promise<Executed | undefined> {
+  if (record.layer === undefined) return undefined;
+  const layer: Layer = { id: record.layer, pulled: undefined };
+  return (await layers.isComplete(layer)) ? { layer, cached: true } : undefined;
+}
+
+/** The inputs as plain data: members that are undefined are not part of a key. */
+function jsonOf(inputs: Readonly<Record<string, unknown>>): { readonly [name: string]: JsonValue } {
+  return JSON.parse(JSON.stringify(inputs)) as { readonly [name: string]: JsonValue };
+}

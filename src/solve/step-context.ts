@@ -1,0 +1,76 @@
+/** What executing a step needs; made once per build. */
+
+import type { Store } from '../../cache/index.ts';
+import type { Helpers } from './helpers.ts';
+import type { Layer } from './layer.ts';
+import type { Layers } from './layers.ts';
+import type { Origins } from './origins.ts';
+import type { Limiter, Once } from './schedule.ts';
+
+export interface StepContext {
+  readonly store: Store;
+  readonly layers: Layers;
+  readonly helpers: Helpers;
+  readonly origins: Origins;
+  /** For commands, and for work on layers. */
+  readonly runs: Limiter;
+  readonly jobs: Limiter;
+  readonly signal: AbortSignal;
+  /** Seconds since the Unix epoch: the time of what the build itself creates. */
+  readonly now: number;
+  readonly sandbox: SandboxOptions;
+  /** Steps under execution, by cache key. */
+  readonly executions: Once<Executed>;
+  /** Work that goes on beside the steps; its failure is the build's. */
+  readonly background: (work: Promise<unknown>) => void;
+  /** Layers of mount points, by identity: made once per build. */
+  readonly stubs: Once<string>;
+  /** Serialises cache mounts with `sharing=locked`, by id. */
+  readonly locks: Map<string, Promise<void>>;
+  /** Cache mounts that `--no-cache` has emptied in this build, by id. */
+  readonly emptied: Set<string>;
+  /** Called before anything is executed: refuses when a RUN of this build could not be. */
+  readonly beforeExecution: () => Promise<void>;
+  readonly download: (url: string, to: string) => Promise<Download>;
+}
+
+/** A file from the network, on disk. */
+export interface Download {
+  readonly sha256: string;
+  readonly size: number;
+  /** Seconds since the Unix epoch, from Last-Modified; 0 without one (CP-23). */
+  readonly mtime: number;
+}
+
+/** What the caller says of every RUN. */
+export interface SandboxOptions {
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+  readonly addHosts: readonly string[];
+  readonly network: 'default' | 'none' | 'host';
+  readonly shmSize: number | undefined;
+  readonly ulimits: readonly string[];
+  /** The host's resolv.conf. */
+  readonly resolvConf: string;
+}
+
+/** What a step is to become besides an index. */
+export interface Wanted {
+  /** A RUN follows on top of it. */
+  readonly directory: boolean;
+  /** It is a layer of the image that is built. */
+  readonly blob: boolean;
+}
+
+/** What executing a step came to. */
+export interface Executed {
+  readonly layer: Layer;
+  /** The content was in the store already, nothing was made. */
+  readonly cached: boolean;
+}
+
+/** How a step of one kind is keyed and executed. */
+export interface StepRunner {
+  /** What enters the key besides the kind and the parent: readable, JSON. */
+  readonly inputs: () => Promise<Readonly<Record<string, unknown>>>;
+  readonly execute: (wanted: Wanted) => Promise<Executed>;
+}
