@@ -9,7 +9,7 @@
  */
 
 import { posix } from 'node:path';
-import type { IgnoreRule } from '../../native/protocol.ts';
+import type { IgnoreRule } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import { tryGlob } from '../tree/glob.ts';
 import { ignoreRegex } from './ignore-regex.ts';
