@@ -16,5 +16,5 @@ export function parseChmod(text: string): Chmod {
   );
 }
 
-const CLAUSE = '[ugoa]*(?:[-+=](?:[ugo]|[rwxXst]*))+';
+const CLAUSE = '[ugoa]*(?:[-+=][rwxXstugo]*)+';
 const SYMBOLIC = new RegExp(`^${CLAUSE}(?:,${CLAUSE})*$`);

@@ -135,7 +135,7 @@ async function originOf<Image>(
   const request = { kind: 'copy', stage: state, location: planning.location } as const;
   const origin = await planning.findOrigin(instruction.from, request);
   if (origin !== undefined) return origin;
-  throw invalid('Cannot copy from "scratch": it has no files');
+  throw invalid('Cannot copy files of "scratch": it has none');
 }
 
 /** `--from`, `--link` and `--exclude` are not in the history, bodies of heredocs neither (HIST-2, HD-8). */

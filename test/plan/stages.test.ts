@@ -227,7 +227,7 @@ describe('planBuild(): stages', () => {
 
   it('freezes what it answers', async () => {
     const answer = await plan(
-      'FROM a AS b\nENV A=1\nEXPOSE 80\nHEALTHCHECK CMD x\nRUN --mount=type=cache,target=/c x\nCOPY --from=t a <<E /\nx\nE\nWORKDIR /w\nFROM b\nCMD ["x"]',
+      'FROM a AS b\nSHELL ["x"]\nONBUILD RUN x\nENV A=1\nCMD x\nENTRYPOINT ["y"]\nLABEL a=b\nVOLUME /v\nUSER u\nARG B=1\nEXPOSE 80\nHEALTHCHECK CMD x\nRUN --mount=type=cache,target=/c,from=t --mount=target=/b x\nRUN <<S\n#!x\nS\nADD --exclude=z --chmod=1 http://x/y /y\nCOPY --exclude=z --from=t a <<E /\nx\nE\nWORKDIR /w\nFROM b\nCMD ["x"]',
     );
     assertFrozen(answer, 'plan');
   });
