@@ -22,3 +22,10 @@ export function locationOf(
 ): SourceLocation {
   return Object.freeze({ file: dockerfile.file, range, source: dockerfile.source });
 }
+
+/** The same failure with another hint. Anything but a TsbuildError comes back as it was. */
+export function withHint(error: unknown, hint: string): unknown {
+  if (!(error instanceof TsbuildError)) return error;
+  const { code, message, details, location, cause } = error;
+  return new TsbuildError(code, { message, details, location, cause, hint });
+}

@@ -1,8 +1,9 @@
 /** Images and named contexts: what FROM, `--from` and mounts can name besides stages (FROM-9). */
 
-import { hasCode, locate, type SourceLocation, suggest, TsbuildError } from '../errors.ts';
+import { hasCode, locate, type SourceLocation, suggest } from '../errors.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { familiarName, formatReference, parseReference } from '../oci/reference.ts';
+import { withHint } from './failures.ts';
 import type { BaseImage, NamedContext, PlanOptions } from './options.ts';
 
 /** Something outside the Dockerfile that files or a config come from. */
@@ -76,7 +77,7 @@ export class Sources<Image extends BaseImage> {
       if (named?.[1].kind === 'image') return await named[1].resolve(platform, location);
       return await this.#options.resolveImage(source.reference, platform, location);
     } catch (error) {
-      throw locate(this.#withHint(error, source.reference), location);
+      throw locate(this.#withStageHint(error, source.reference), location);
     }
   }
 
@@ -84,26 +85,19 @@ export class Sources<Image extends BaseImage> {
     try {
       return formatReference(parseReference(name));
     } catch (error) {
-      throw this.#withHint(error, name);
+      throw this.#withStageHint(error, name);
     }
   }
 
   /** A name that no registry knows is often a stage's, misspelt. */
-  #withHint(error: unknown, name: string): unknown {
+  #withStageHint(error: unknown, name: string): unknown {
     const isUnknown =
       hasCode(error, 'ERR_IMAGE_NOT_FOUND') ||
       hasCode(error, 'ERR_REGISTRY_DENIED') ||
       hasCode(error, 'ERR_REFERENCE_INVALID');
     const short = name.replace(/^docker\.io\/library\//, '').replace(/:latest$/, '');
     const stage = isUnknown ? suggest(short, this.#stageNames) : undefined;
-    if (!(error instanceof TsbuildError) || stage === undefined) return error;
-    return new TsbuildError(error.code, {
-      message: error.message,
-      details: error.details,
-      location: error.location,
-      cause: error.cause,
-      hint: `Did you mean the stage "${stage}"?`,
-    });
+    return stage === undefined ? error : withHint(error, `Did you mean the stage "${stage}"?`);
   }
 }
 

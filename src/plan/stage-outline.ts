@@ -8,7 +8,7 @@ import {
 } from '../../parser/index.ts';
 import { locate, type SourceLocation, suggest, TsbuildError } from '../errors.ts';
 import { type Platform, parsePlatform } from '../oci/platform.ts';
-import { invalid, locationOf } from './failures.ts';
+import { invalid, locationOf, withHint } from './failures.ts';
 import type { BaseImage } from './options.ts';
 import type { Source, Sources } from './sources.ts';
 
@@ -53,7 +53,7 @@ export function outlineStages<Image extends BaseImage>(
         index,
         name,
         displayName: name ?? `stage-${index}`,
-        base: replacement ?? findBase(baseName(from, dockerfile, options), byName, options),
+        base: replacement ?? baseOf(from, byName, { ...options, dockerfile }),
         platform: platformOf(from, dockerfile, options),
         instructions: replacement === undefined ? instructions : [],
         isReplaced: replacement !== undefined,
@@ -111,27 +111,25 @@ function groupByStage(dockerfile: Dockerfile): readonly StageGroup[] {
   throw invalid(`Cannot build "${dockerfile.file}": dockerfile contains no stages to build`);
 }
 
-function findBase<Image extends BaseImage>(
-  name: string,
-  byName: ReadonlyMap<string, StageOutline>,
-  options: OutlineOptions<Image>,
-): StageOutline['base'] {
-  const stage = byName.get(name);
-  return stage === undefined ? options.sources.find(name) : { kind: 'stage', stage };
-}
-
-function baseName<Image extends BaseImage>(
+function baseOf<Image extends BaseImage>(
   from: FromInstruction,
-  dockerfile: Dockerfile,
-  options: OutlineOptions<Image>,
-): string {
+  byName: ReadonlyMap<string, StageOutline>,
+  options: OutlineOptions<Image> & { readonly dockerfile: Dockerfile },
+): StageOutline['base'] {
   const written = from.image.text;
-  const { text, unset } = expandGlobal(written, dockerfile, options.values);
-  if (text !== '') return text;
-  throw invalid(
-    `Cannot start a stage: base name (${written}) should not be blank`,
-    unsetHint(unset, options.values),
-  );
+  const { text, unset } = expandGlobal(written, options.dockerfile, options.values);
+  const stage = byName.get(text);
+  if (stage !== undefined) return { kind: 'stage', stage };
+  const hint = unsetHint(unset, options);
+  if (text === '') {
+    throw invalid(`Cannot start a stage: base name (${written}) should not be blank`, hint);
+  }
+  try {
+    return options.sources.find(text);
+  } catch (error) {
+    // What is missing in the name matters more than the name that is left.
+    throw hint === undefined ? error : withHint(error, hint);
+  }
 }
 
 function platformOf<Image extends BaseImage>(
@@ -144,7 +142,7 @@ function platformOf<Image extends BaseImage>(
   if (text !== '') return parsePlatform(text, options.buildPlatform);
   throw invalid(
     `Cannot start a stage: empty platform value from expression ${from.platform}`,
-    unsetHint(unset, options.values),
+    unsetHint(unset, { ...options, dockerfile }),
   );
 }
 
@@ -161,14 +159,18 @@ function expandGlobal(
   return { text, unset };
 }
 
-function unsetHint(
+function unsetHint<Image extends BaseImage>(
   unset: readonly string[],
-  values: ReadonlyMap<string, string>,
+  { dockerfile, values }: OutlineOptions<Image> & { readonly dockerfile: Dockerfile },
 ): string | undefined {
-  for (const name of unset) {
-    const close = suggest(name, values.keys());
-    if (close !== undefined) return `"${name}" is not declared. Did you mean "${close}"?`;
-  }
-  const [first] = unset;
-  return first && `FROM sees only ARGs from above the first FROM. Declare "ARG ${first}" there.`;
+  const [name] = unset;
+  if (name === undefined) return undefined;
+  const firstStage = dockerfile.instructions.findIndex(({ kind }) => kind === 'from');
+  const isDeclared = dockerfile.instructions
+    .slice(0, firstStage)
+    .some((each) => each.kind === 'arg' && each.args.some((arg) => arg.name === name));
+  if (isDeclared) return `"${name}" has no value. Pass one with "--build-arg ${name}=…".`;
+  const close = suggest(name, values.keys());
+  if (close !== undefined) return `"${name}" is not declared. Did you mean "${close}"?`;
+  return `FROM sees only ARGs from above the first FROM. Declare "ARG ${name}" there.`;
 }

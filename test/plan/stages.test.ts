@@ -149,6 +149,21 @@ describe('planBuild(): stages', () => {
     });
   }
 
+  const hints = [
+    { text: 'ARG VERSION=1\nFROM $VERSIO', hint: /Did you mean "VERSION"/ },
+    { text: 'ARG V\nFROM debian:$V', hint: /--build-arg V=/ },
+    { text: 'FROM scratch AS a\nARG V=1\nFROM $V', hint: /Declare "ARG V" there/ },
+  ];
+  for (const { text, hint } of hints) {
+    it(`says what ${JSON.stringify(text)} lacks (FROM-6)`, async () => {
+      await assert.rejects(plan(text), (error) => {
+        assert.ok(error instanceof TsbuildError);
+        assert.match(error.hint ?? '', hint);
+        return true;
+      });
+    });
+  }
+
   it('starts from scratch with a PATH and a working directory (FROM-5, CFG-4)', async () => {
     const { target } = await plan('FROM scratch', { platform: ARM64 });
     assert.deepEqual(target.config, { ...ARM64, config: { Env: [PATH], WorkingDir: '/' } });
