@@ -1,0 +1,35 @@
+/** The helper: bytes and system calls, behind typed requests. */
+
+export {
+  type CallOptions,
+  type Helper,
+  type HelperOptions,
+  openHelper,
+  type OutputStream,
+  type RunOptions,
+} from './helper.ts';
+export { locateHelper } from './locate.ts';
+export type {
+  ComposeReply,
+  ComposeRequest,
+  Compression,
+  ExtractReply,
+  ExtractRequest,
+  HelperMode,
+  IgnoreRule,
+  IndexSummary,
+  MountFlag,
+  MountOperation,
+  ProcessSpec,
+  RemoveRequest,
+  ResourceLimit,
+  RunReply,
+  RunRequest,
+  ScanArchive,
+  ScanDirectory,
+  ScanReply,
+  ScanRequest,
+  SeccompCondition,
+  SeccompProfile,
+  SeccompRule,
+} from './protocol.ts';
