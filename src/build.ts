@@ -29,8 +29,10 @@ import type { SandboxOptions } from './solve/step-context.ts';
  * mount and temporary file of the build is gone. Outputs are complete or absent.
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
-  const signal = options.signal ?? new AbortController().signal;
-  signal.throwIfAborted();
+  options.signal?.throwIfAborted();
+  // Whatever fails first stops what is still under way.
+  const failure = new AbortController();
+  const signal = AbortSignal.any([failure.signal, ...(options.signal ? [options.signal] : [])]);
   const request = readRequest(options);
   await requireDirectory(options.context);
   const file = await readDockerfile(options.context, options.dockerfile);
@@ -65,6 +67,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       progress.notice('warning', `One or more build arguments were not consumed: ${names}`);
     }
     return await run(plan, { options, request, file, session, progress, signal });
+  } catch (error) {
+    failure.abort(error);
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     await session.close();
   }

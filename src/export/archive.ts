@@ -110,8 +110,9 @@ async function packInto(
   image: ExportImage,
   { created, signal }: ExportOptions,
 ): Promise<void> {
-  const { pack: createPack } = await import('tar-stream');
-  const pack = createPack({ highWaterMark: CHUNK });
+  // The default export: bundled, a CommonJS module has no other.
+  const { default: tar } = await import('tar-stream');
+  const pack = tar.pack({ highWaterMark: CHUNK });
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
   const files = [...blobFiles(image), indexFile(indexEntries(image, created)), markerFile()];
