@@ -59,7 +59,7 @@ export interface ScanDirectory {
   readonly statCache?: string;
 }
 
-/** `regex` is matched against the whole path relative to the root, without a leading slash. */
+/** `regex` is searched in the path relative to the root, without a leading slash: it has its own anchors. */
 export interface IgnoreRule {
   readonly regex: string;
   /** True for a `!` rule: what matches is kept. */
@@ -238,8 +238,10 @@ export type MountOperation =
   /** The node NAME of the host's /dev, if it has that, on a file that is made at the target. */
   | { readonly kind: 'device'; readonly name: string; readonly target: string }
   | { readonly kind: 'symlink'; readonly target: string; readonly to: string }
-  /** A directory or a file made inside an earlier mount (a tmpfs). */
+  /** A directory made inside an earlier mount (a tmpfs). */
   | { readonly kind: 'directory'; readonly target: string; readonly mode: number }
+  /** An empty file made inside an earlier mount, for a file to be mounted on. */
+  | { readonly kind: 'stub'; readonly target: string }
   /** A file with these bytes (base64, small), on a memory-backed filesystem of its own, mounted on the target. */
   | {
       readonly kind: 'file';

@@ -4,7 +4,7 @@
 //! 1. `subids` and `single`: as the user. A user namespace gives every capability in it, and none
 //!    outside. The ids are mapped from outside it by newuidmap and newgidmap, started by a child
 //!    that was forked before, or by ourselves when one id is all there is.
-//! 2. With CAP_SYS_ADMIN: a mount namespace, cut off from the propagation of the host's, and a PID
+//! 2. With CAP_SYS_ADMIN: a mount namespace, from which nothing propagates to the host's, and a PID
 //!    namespace, whose first process is a fork that serves. The process that was started only waits.
 //! 3. In the new PID namespace: a fresh /proc, and the probe.
 //!
@@ -53,8 +53,9 @@ pub fn enter(
         (Mode::Single, uids, gids) => enter_single(uids, gids)?,
     }
     sys::unshare(UnshareFlags::NEWNS).map_err(at("", Error::MountNamespace))?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", private).map_err(at("/", Error::MountNamespace))?;
+    // What the host unmounts goes from here, too, so that we keep nothing of it busy.
+    let downstream = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", downstream).map_err(at("/", Error::MountNamespace))?;
     sys::unshare(UnshareFlags::NEWPID).map_err(at("", Error::PidNamespace))?;
     let outer = std::process::id();
     if let Some(child) = sys::fork().map_err(at("", Error::PidNamespace))? {

@@ -303,6 +303,9 @@ pub enum MountOperation {
         target: PathBuf,
         mode: u32,
     },
+    Stub {
+        target: PathBuf,
+    },
     File {
         target: PathBuf,
         content: String,

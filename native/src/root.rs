@@ -4,6 +4,10 @@
 //! (RESOLVE_IN_ROOT) to a descriptor, and mounted on by that descriptor, so that no symlink of an
 //! image, absolute or with `..`, reaches the host.
 //!
+//! Device nodes work where the `device` operation put them and in a devpts, and nowhere else: all other
+//! mounts are `nodev`, whether asked or not. In mode `root` the command may make nodes of the host's
+//! disks, as images do in Docker, where the device cgroup keeps them from being opened.
+//!
 //! The directory that the caller gives for the root holds a tmpfs of our own, with a place for the
 //! root and a few for what is mounted from; all but the root is gone when the old root is.
 
@@ -48,6 +52,7 @@ impl Root {
         overlay(&layers, writable, &target)?;
         // Opened again, the name leads to what was mounted on it.
         let root = open_at(&stage, "root").map_err(failed())?;
+        restrict(&root, MountAttrFlags::MOUNT_ATTR_NODEV, false).map_err(failed())?;
         Ok(Root {
             root,
             stage,
@@ -125,6 +130,7 @@ impl Root {
             MountOperation::Directory { target, mode } => self
                 .in_parent(target, |parent, name| make_directory(parent, name, *mode))
                 .map_err(at(target, Error::MountTarget)),
+            MountOperation::Stub { target } => self.make_stub(target),
             MountOperation::File {
                 target,
                 content,
@@ -212,12 +218,17 @@ impl Root {
             Err(Errno::NOENT) => return Ok(()),
             outcome => outcome.map_err(at(&source, Error::MountSource))?,
         };
+        self.make_stub(target)?;
+        self.place(&node, target, MountAttrFlags::empty(), false)
+    }
+
+    /// An empty file, to mount another on.
+    fn make_stub(&self, target: &Path) -> Result<(), Error> {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.in_parent(target, |parent, name| {
-            rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o666))
+            rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o666)).map(drop)
         })
-        .map_err(at(target, Error::MountTarget))?;
-        self.place(&node, target, MountAttrFlags::empty(), false)
+        .map_err(at(target, Error::MountTarget))
     }
 
     /// Mounts the overlay where nobody sees it, and takes out the part that is asked for.
@@ -306,7 +317,7 @@ fn make_directory(parent: &OwnedFd, name: &Path, mode: u32) -> Sys<()> {
 }
 
 fn attributes(flags: &[MountFlag], readonly: bool) -> MountAttrFlags {
-    let mut attributes = MountAttrFlags::empty();
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV;
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, readonly);
     for flag in flags {
         attributes |= match flag {

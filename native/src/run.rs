@@ -122,14 +122,15 @@ impl FirstProcess {
             pid = pid.or_else(|| messages(&told).find_map(started));
         }
         let _ = sandbox.child.wait();
-        let failure = messages(&told).find_map(failure);
-        match (pid, failure) {
-            (Some(pid), None) => Ok(FirstProcess { pid, cancelled }),
-            (pid, failure) => {
+        let is_ready = messages(&told).any(|message| matches!(message, Message::Ready));
+        match (pid, is_ready) {
+            (Some(pid), true) => Ok(FirstProcess { pid, cancelled }),
+            (pid, _) => {
                 if let Some(pid) = pid {
                     reap(pid)?;
                 }
                 cancel.check()?;
+                let failure = messages(&told).find_map(failure);
                 Err(failure
                     .unwrap_or_else(|| at("tsbuild-helper", Error::SandboxStart)(Errno::CHILD)))
             }
@@ -245,13 +246,13 @@ fn messages(told: &[u8]) -> impl Iterator<Item = Message> + '_ {
 fn started(message: Message) -> Option<Pid> {
     match message {
         Message::Started(pid) => Pid::from_raw(pid),
-        Message::Failed(_) => None,
+        Message::Ready | Message::Failed(_) => None,
     }
 }
 
 fn failure(message: Message) -> Option<Error> {
     match message {
-        Message::Started(_) => None,
+        Message::Started(_) | Message::Ready => None,
         Message::Failed(error) => Some(Error::Reported(Box::new(error))),
     }
 }

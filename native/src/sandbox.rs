@@ -37,6 +37,8 @@ use std::process::ExitCode;
 pub enum Message {
     /// The id of the RUN's first process, in the helper's PID namespace.
     Started(i32),
+    /// All is set up: what ends from now on is the command.
+    Ready,
     /// The RUN could not be set up.
     Failed(crate::protocol::HelperError),
 }
@@ -48,7 +50,9 @@ pub fn main() -> ExitCode {
     let mut channel = UnixStream::from(input);
     let outcome = start(&mut channel).and_then(|request| match request {
         None => Ok(()),
-        Some(request) => become_command(&request).map(|code| std::process::exit(code)),
+        Some(request) => {
+            become_command(&request, &mut channel).map(|code| std::process::exit(code))
+        }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -83,7 +87,7 @@ fn tell(channel: &mut UnixStream, message: &Message) {
 }
 
 /// The other phases. Comes back with an exit code when the command cannot be executed.
-fn become_command(request: &RunRequest) -> Result<i32, Error> {
+fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32, Error> {
     let process = &request.process;
     let capabilities = capability::parse(&process.capabilities)?;
     let filter = process.seccomp.as_ref().map(seccomp::program).transpose()?;
@@ -113,6 +117,7 @@ fn become_command(request: &RunRequest) -> Result<i32, Error> {
         CapabilitySet::empty()
     };
     capability::keep(root_only)?;
+    tell(channel, &Message::Ready);
     Ok(command::execute(&process.argv, &process.env))
 }
 
