@@ -1,0 +1,73 @@
+/** Debian's docker-registry on loopback: an implementation of the distribution spec that is not ours. */
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { BaseLayout } from './debian.ts';
+
+const run = promisify(execFile);
+
+/** A registry that runs until it is closed. */
+export interface DockerRegistry {
+  /** `127.0.0.1:PORT` */
+  readonly address: string;
+  /** Puts a layout's image there, and answers with its name. */
+  readonly push: (layout: BaseLayout) => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts one that keeps its data in `folder`. */
+export async function startDockerRegistry(folder: string): Promise<DockerRegistry> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const config = join(folder, 'registry.json'); // YAML is a superset
+  const settings = {
+    version: 0.1,
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: join(folder, 'registry') } },
+    http: { addr: address },
+  };
+  await writeFile(config, JSON.stringify(settings));
+  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  await waitUntilReady(address, () => child.exitCode !== null);
+  return {
+    address,
+    push: async ({ folder: layout, reference }) => {
+      const name = `${address}/${reference}`;
+      const target = `docker://${name}`;
+      await run('skopeo', ['copy', '--dest-tls-verify=false', `oci:${layout}:latest`, target]);
+      return name;
+    },
+    close: async () => {
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function waitUntilReady(address: string, hasEnded: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 100 && !hasEnded(); attempt++) {
+    try {
+      const response = await fetch(`http://${address}/v2/`);
+      await response.arrayBuffer();
+      return;
+    } catch {
+      await sleep(50); // not listening yet
+    }
+  }
+  throw new Error(`docker-registry does not answer at ${address}`);
+}
