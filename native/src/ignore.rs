@@ -19,18 +19,15 @@ pub struct Matches {
 
 impl Ignore {
     pub fn new(rules: &[IgnoreRule]) -> Result<Ignore, Error> {
-        let whole = |regex: &str| format!("^(?:{regex})$");
-        // One by one first, to know which one is wrong.
-        for rule in rules {
-            regex::Regex::new(&whole(&rule.regex)).map_err(|_| Error::IgnoreRule {
-                regex: rule.regex.clone(),
-            })?;
-        }
-        let set = RegexSet::new(rules.iter().map(|rule| whole(&rule.regex)));
+        let sources = || rules.iter().map(|rule| &rule.regex);
+        let set = RegexSet::new(sources()).map_err(|_| Error::IgnoreRule {
+            // Together they may be too large; else one of them says why.
+            regex: sources()
+                .find(|source| regex::Regex::new(source).is_err())
+                .map_or_else(|| "all rules together".to_owned(), String::clone),
+        })?;
         Ok(Ignore {
-            rules: set.map_err(|_| Error::IgnoreRule {
-                regex: "all rules together".to_owned(),
-            })?,
+            rules: set,
             negated: rules.iter().map(|rule| rule.negated).collect(),
         })
     }
@@ -70,9 +67,9 @@ mod tests {
             negated,
         };
         let rules = [
-            rule("a", false),
-            rule("a/keep", true),
-            rule(r"(.*/)?[^/]*\.log", false),
+            rule("^a$", false),
+            rule("^a/keep$", true),
+            rule(r"^(.*/)?[^/]*\.log$", false),
         ];
         let Ok(ignore) = Ignore::new(&rules) else {
             panic!("the rules are well formed");

@@ -1,6 +1,7 @@
 /** Images as an OCI archive: a layout directory's files in one tar. The bytes depend on the image only. */
 
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -104,7 +105,13 @@ function lend(stream: Writable): Writable {
   });
 }
 
-/** Packs and writes side by side; whichever fails stops the other, and both have ended afterwards. */
+/**
+ * Packs and writes side by side; whichever fails stops the other, and both have ended afterwards.
+ *
+ * tar-stream's streams are not Node's. Given to `pipeline()`, one that is destroyed destroys its
+ * neighbours once more when nobody listens for their errors any longer, which ends the process. So
+ * they are only iterated over and written to.
+ */
 async function packInto(
   sink: Writable,
   image: ExportImage,
@@ -113,23 +120,28 @@ async function packInto(
   // The default export: bundled, a CommonJS module has no other.
   const { default: tar } = await import('tar-stream');
   const pack = tar.pack({ highWaterMark: CHUNK });
+  pack.on('error', ignore);
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
   const files = [...blobFiles(image), indexFile(indexEntries(image, created)), markerFile()];
-  const results = await Promise.allSettled([
-    pipeline(pack, sink, { signal: stop }).catch((error: unknown) => {
-      failure.abort(error);
-      throw error;
-    }),
-    packAll(pack, files, { created, signal: stop }).catch((error: unknown) => {
-      failure.abort(error);
-      pack.destroy();
-      throw error;
-    }),
+  const fail = (error: unknown): void => {
+    failure.abort(error);
+    // Else the iteration waits for it for ever.
+    pack.destroy(null);
+  };
+  await Promise.all([
+    pipeline(chunksOf(pack), sink, { signal: stop }).catch(fail),
+    packAll(pack, files, { created, signal: stop }).catch(fail),
   ]);
   signal.throwIfAborted();
   failure.signal.throwIfAborted();
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+/** The failure is told by the iteration or by the write. */
+function ignore(): void {}
+
+async function* chunksOf(pack: Pack): AsyncGenerator<Uint8Array> {
+  for await (const chunk of pack as AsyncIterable<Uint8Array>) yield chunk;
 }
 
 async function packAll(
@@ -144,13 +156,25 @@ async function packAll(
   for (const { name, size, content } of files) {
     signal.throwIfAborted();
     const entry = pack.entry({ name, size, type: 'file', mode: 0o644, ...COMMON, ...times });
-    if (content.kind === 'bytes') entry.end(content.bytes);
-    else {
-      const source = createReadStream(content.path, { highWaterMark: CHUNK });
-      await pipeline(source, entry, { signal });
+    entry.on('error', ignore);
+    let written = 0;
+    for await (const chunk of contentOf(content)) {
+      written += chunk.length;
+      if (written > size) break;
+      if (!entry.write(chunk)) await once(entry, 'drain', { signal });
     }
+    if (written !== size) throw new Error(`The blob "${name}" has not the size ${size}`);
+    entry.end();
+    await once(entry, 'finish', { signal });
   }
   pack.finalize();
+}
+
+function contentOf(
+  content: LayoutFile['content'],
+): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  if (content.kind === 'bytes') return [content.bytes];
+  return createReadStream(content.path, { highWaterMark: CHUNK });
 }
 
 const COMMON = { uid: 0, gid: 0, uname: '', gname: '' } as const;

@@ -102,6 +102,7 @@ class Copy<O extends SourceTree> {
           this.#unpack(origin, resolved);
           break;
         case 'parents':
+          if (isDirectory) this.#destination.ensureDirectory(resolved, this.#newDirectory());
           this.#copyParents(origin, selection.path, resolved);
           break;
         case 'matches':
@@ -117,11 +118,15 @@ class Copy<O extends SourceTree> {
   }
 
   #refuseSeveralOntoFile(resolved: string, isDirectory: boolean): void {
-    if (this.#request.sources.length < 2 || isDirectory) return;
+    const { sources } = this.#request;
+    const matched = sources.filter(
+      ({ selection }) => selection.kind !== 'matches' || selection.matches.length > 0,
+    );
+    if (matched.length < 2 || isDirectory) return;
     if (resolved === '' || this.#destination.lookup(resolved)?.type === 'directory') return;
-    if (this.#request.sources.every(isDirectorySource)) return;
+    if (sources.every(isDirectorySource)) return;
     throw new TsbuildError('ERR_COPY_CONFLICT', {
-      message: `Cannot copy ${this.#request.sources.length} sources to "${this.#request.destination}": it is not a directory`,
+      message: `Cannot copy ${matched.length} sources to "${this.#request.destination}": it is not a directory`,
       details: { path: this.#request.destination },
       hint: 'With more than one source the destination must be a directory and end with a "/".',
     });

@@ -14,6 +14,7 @@ import { copyEntries } from './copy-entries.ts';
 import type { BaseImage } from './layer.ts';
 import { sourceMissing } from './match-source.ts';
 import type { Origin } from './origins.ts';
+import { overlayStack } from './overlay-stack.ts';
 import type { StepContext } from './step-context.ts';
 import { ImageTree } from '../tree/image-tree.ts';
 import { cacheDirectory } from './cache-mounts.ts';
@@ -184,7 +185,9 @@ async function bindMount(
   const layers =
     origin.layers === undefined
       ? [await contextDirectory(origin, path, context)]
-      : await Promise.all(origin.layers.map((layer) => context.layers.directory(layer)));
+      : overlayStack(
+          await Promise.all(origin.layers.map((layer) => context.layers.directory(layer))),
+        );
   return {
     isFile,
     operation: {

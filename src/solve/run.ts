@@ -13,6 +13,7 @@ import { toPath } from '../tree/path.ts';
 import { DEFAULT_CAPABILITIES } from './capabilities.ts';
 import { keepOwners } from './keep-owners.ts';
 import type { BaseImage, Layer } from './layer.ts';
+import { overlayStack } from './overlay-stack.ts';
 import {
   HOSTNAME,
   maskMounts,
@@ -69,7 +70,7 @@ async function execute(
   onOutput: OutputSink,
 ): Promise<Layer> {
   const { layers, helpers, signal, store } = context;
-  const { helper, flavor } = await helpers.sandbox();
+  const { helper, flavor, rung } = await helpers.sandbox();
   const directories = await Promise.all(parent.map((layer) => layers.directory(layer)));
   const tree = await layers.tree(parent, { directories: true });
   const account = await accountOf(step.user, parent, tree, context);
@@ -86,14 +87,19 @@ async function execute(
     for (const directory of [upper, work, root]) await mkdir(directory, { recursive: true });
     const request: RunRequest = {
       verb: 'run',
-      layers: stubs === undefined ? directories : [...directories, stubs],
+      layers: overlayStack(stubs === undefined ? directories : [...directories, stubs]),
       upper,
       work,
       root,
       mounts: operationsOf(step, mounts, context),
       hostname: HOSTNAME,
       network: networkOf(step, context) === 'none' ? 'none' : 'host',
-      process: processOf(step, mounts, account, context),
+      process: processOf(
+        step,
+        mounts,
+        rung === 'single' ? { ...account, groups: [] } : account,
+        context,
+      ),
     };
     const tail = new Tail();
     const reply = await helper.run(request, {
@@ -165,23 +171,24 @@ function operationsOf(
   mounts: PreparedMounts,
   { sandbox }: StepContext,
 ): readonly MountOperation[] {
-  const inDev = mounts.operations.flatMap(({ target }) =>
-    isBelowDev(target) ? ancestorsOf(target) : [],
-  );
   const script: MountOperation[] =
-    step.script === undefined
-      ? []
-      : [...ancestorsOf(step.script.path), textFile(step.script.path, step.script.content, 0o755)];
+    step.script === undefined ? [] : [textFile(step.script.path, step.script.content, 0o755)];
+  const inDev = [...mounts.operations, ...script]
+    .filter(({ target }) => isBelowDev(target))
+    .flatMap((operation) => mountPointInDev(operation, mounts));
   return [...rootMounts(sandbox), ...inDev, ...mounts.operations, ...script, ...maskMounts()];
 }
 
-/** The directories between /dev and a mount point in it. */
-function ancestorsOf(target: string): MountOperation[] {
-  const parts = toPath(target).split('/').slice(0, -1);
-  return parts
-    .map((_, depth) => `/${parts.slice(0, depth + 1).join('/')}`)
-    .slice(1)
-    .map((path) => ({ kind: 'directory', target: path, mode: 0o755 }));
+/** What /dev needs for a mount in it: the directories in between, and a directory or file to mount on. */
+function mountPointInDev(operation: MountOperation, mounts: PreparedMounts): MountOperation[] {
+  const { target } = operation;
+  const parts = toPath(target).split('/');
+  const parents = parts.slice(1, -1).map((_, depth) => `/${parts.slice(0, depth + 2).join('/')}`);
+  const isDirectory = mounts.directories.includes(target);
+  return [
+    ...parents.map((path) => ({ kind: 'directory', target: path, mode: 0o755 }) as const),
+    isDirectory ? { kind: 'directory', target, mode: 0o755 } : { kind: 'stub', target },
+  ];
 }
 
 function networkOf(step: RunStep<BaseImage>, { sandbox }: StepContext): string {

@@ -12,7 +12,7 @@ export interface Owner {
 
 /** A process's identity. */
 export interface User extends Owner {
-  /** Supplementary groups, in the order of the group file. */
+  /** The group, then the supplementary ones in the order of the group file: what id(1) lists. */
   readonly groups: readonly number[];
   readonly home: string;
 }
@@ -53,11 +53,12 @@ export function resolveUser(
   if (found === undefined) throw unknown(`Cannot run as "${spec}"`, 'user', user);
   const home = found.home || (found.uid === 0 ? '/root' : '/');
   if (groupName === '') {
-    return { uid: found.uid, gid: found.gid, groups: groupsOf(found.name, group), home };
+    const groups = [...new Set([found.gid, ...groupsOf(found.name, group)])];
+    return { uid: found.uid, gid: found.gid, groups, home };
   }
   const gid = parseID(groupName) ?? findGroup(groupName, group);
   if (gid === undefined) throw unknown(`Cannot run as "${spec}"`, 'group', groupName);
-  return { uid: found.uid, gid, groups: [], home };
+  return { uid: found.uid, gid, groups: [gid], home };
 }
 
 /** Nothing before the colon, or nothing at all, is root. */
