@@ -164,7 +164,7 @@ async function packAll(
       if (!entry.write(chunk)) await once(entry, 'drain', { signal });
     }
     if (written !== size) throw new Error(`The blob "${name}" has not the size ${size}`);
-    entry.end();
+    entry.end(undefined);
     await once(entry, 'finish', { signal });
   }
   pack.finalize();
