@@ -111,8 +111,10 @@ function mirror(path: string, root: string): void {
       mirror(resolve(current, target) + rest, root);
       return;
     }
-    if (stats.isDirectory()) mkdirSync(copy, { recursive: true });
-    else if (!existsSync(copy)) copyFileSync(next, copy);
+    if (stats.isDirectory() && !existsSync(copy)) {
+      mkdirSync(copy);
+      chmodSync(copy, (stats.mode & 0o7777) | 0o700); // whatever the umask says
+    } else if (!existsSync(copy)) copyFileSync(next, copy);
     current = next;
   }
 }

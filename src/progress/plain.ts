@@ -5,7 +5,8 @@
  *     #5 0.123 cc -c main.c
  *     #5 DONE 0.4s
  *
- * Steps that run at once take turns: whoever has something to say repeats its name first.
+ * Steps that run at once take turns: whoever has something to say repeats its name first, and a step
+ * that starts while another speaks waits until that one ends or it has something to say.
  */
 
 import type { BuildEvent, NoticeEvent, StepInfo } from './event.ts';
@@ -26,18 +27,20 @@ export function plainProgress(
   now: () => number = Date.now,
 ): (event: BuildEvent) => void {
   const running = new Map<number, RunningStep>();
-  const say = createSpeaker(write);
+  const speaker = createSpeaker(write);
   const sayOutput = ({ info, began }: RunningStep, lines: readonly string[]): void => {
     const time = formatSeconds((now() - began) / 1000);
-    for (const line of lines) say(info, `${time} ${line}`);
+    for (const line of lines) speaker.say(info, `${time} ${line}`);
   };
   const end = (step: number, lastLines: readonly string[]): void => {
     const state = running.get(step);
     if (state === undefined) return;
     running.delete(step);
     for (const { flush } of [state.stdout, state.stderr]) sayOutput(state, flush());
-    for (const line of lastLines) say(state.info, line);
-    say(undefined, '');
+    for (const line of lastLines) speaker.say(state.info, line);
+    speaker.leave();
+    const [next] = running.values();
+    if (next !== undefined) speaker.enter(next.info);
   };
   return (event) => {
     switch (event.kind) {
@@ -50,7 +53,8 @@ export function plainProgress(
           stdout: createLineSplitter(),
           stderr: createLineSplitter(),
         });
-        return say(event, undefined);
+        if (!speaker.isSpeaking()) speaker.enter(event);
+        return;
       case 'step-output': {
         const state = running.get(event.step);
         return state && sayOutput(state, state[event.stream].push(event.data));
@@ -65,33 +69,43 @@ export function plainProgress(
           event.failed ? `ERROR: ${event.error?.message ?? 'failed'}` : 'CANCELED',
         ]);
       case 'notice':
-        say(undefined, '');
+        speaker.leave();
         return write(`${noticeText(event)}\n`);
     }
   };
 }
 
-/**
- * Says a line in the name of a step, with its headline first when another one spoke before. No line:
- * the headline alone. No step: nobody is speaking any more.
- */
-function createSpeaker(
-  write: (text: string) => void,
-): (info: StepInfo | undefined, line: string | undefined) => void {
-  let speaker: StepInfo | undefined;
+/** Knows whose lines are being written. */
+interface Speaker {
+  readonly isSpeaking: () => boolean;
+  /** Writes a step's headline, unless it is the one that speaks. */
+  readonly enter: (info: StepInfo) => void;
+  /** Writes a line in the name of a step. */
+  readonly say: (info: StepInfo, line: string) => void;
+  /** Nobody speaks any more. */
+  readonly leave: () => void;
+}
+
+function createSpeaker(write: (text: string) => void): Speaker {
+  let current: number | undefined;
   let isFirst = true;
-  return (info, line) => {
-    if (info === undefined) {
-      speaker = undefined;
-      return;
-    }
-    if (speaker?.step !== info.step) {
-      if (speaker !== undefined) write(`#${speaker.step} ...\n`);
-      write(`${isFirst ? '' : '\n'}#${info.step} ${info.name}\n`);
-      speaker = info;
-      isFirst = false;
-    }
-    if (line !== undefined) write(`#${info.step} ${line}\n`);
+  const enter = ({ step, name }: StepInfo): void => {
+    if (current === step) return;
+    if (current !== undefined) write(`#${current} ...\n`);
+    write(`${isFirst ? '' : '\n'}#${step} ${name}\n`);
+    current = step;
+    isFirst = false;
+  };
+  return {
+    isSpeaking: () => current !== undefined,
+    enter,
+    say: (info, line) => {
+      enter(info);
+      write(`#${info.step} ${line}\n`);
+    },
+    leave: () => {
+      current = undefined;
+    },
   };
 }
 

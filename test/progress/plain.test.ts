@@ -54,17 +54,11 @@ describe('plainProgress() (LIM-4)', () => {
     );
   });
 
-  it('repeats the name when another step has spoken in between', () => {
+  it('repeats the name when another step has spoken in between, and lets one wait that has nothing to say', () => {
     const text = render([start(1, 'one'), start(2, 'two'), output(1, 'a\n'), end(2), end(1)]);
     assert.equal(
       text,
       `#1 one
-#1 ...
-
-#2 two
-#2 ...
-
-#1 one
 #1 0.123 a
 #1 ...
 
