@@ -4,7 +4,6 @@
  * https://docs.docker.com/reference/cli/docker/login/#credential-stores
  */
 
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { TsbuildError } from '../errors.ts';
 
@@ -114,11 +113,12 @@ async function askHelper(
 }
 
 /** Resolves when the helper is gone; with exit code -1 if it never was, or was killed. */
-function runHelper(
+async function runHelper(
   program: string,
   server: string,
   signal: AbortSignal,
 ): Promise<{ exitCode: number; output: string }> {
+  const { spawn } = await import('node:child_process');
   return new Promise((resolve) => {
     const child = spawn(program, ['get'], {
       stdio: ['pipe', 'pipe', 'ignore'],
