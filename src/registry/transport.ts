@@ -22,7 +22,7 @@ export interface HttpResponse {
 
 /** Sends one request, without redirects, retries or credentials. Rejects with undici's errors. */
 export interface Transport {
-  send(request: HttpRequest): Promise<HttpResponse>;
+  readonly send: (request: HttpRequest) => Promise<HttpResponse>;
   /** Ends all connections; what is under way fails. */
   close(): Promise<void>;
 }
