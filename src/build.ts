@@ -1,6 +1,6 @@
 /** The story of a build: read → plan → solve → export. Read this first. */
 
-import { availableParallelism, homedir, userInfo } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseDockerfile } from '../parser/index.ts';
 import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
@@ -44,7 +44,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     helper: options.helper,
     dockerConfig: options.dockerConfig,
     machine: request.machine,
-    concurrency: options.concurrency ?? availableParallelism(),
+    concurrency: options.concurrency,
     progress,
     signal,
   });

@@ -46,7 +46,7 @@ export interface BuildOptions {
   readonly helper?: string;
   /** Docker's config directory, for registry credentials. */
   readonly dockerConfig?: string;
-  /** How many RUNs and layer jobs go on at once; default: the number of processors. */
+  /** How many RUNs, and how many layer jobs, go on at once; default: as many as there are processors, but at least 8 RUNs. */
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: BuildEvent) => void;

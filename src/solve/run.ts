@@ -24,7 +24,7 @@ import {
 } from './root-mounts.ts';
 import { mountInputs, type PreparedMounts, prepareMounts } from './run-mounts.ts';
 import { DEFAULT_SECCOMP } from './seccomp.ts';
-import type { StepContext, StepRunner } from './step-context.ts';
+import type { Executed, StepContext, StepRunner } from './step-context.ts';
 import { stubLayer } from './stubs.ts';
 
 /** What a RUN writes, as it comes. */
@@ -50,11 +50,7 @@ export function runRunner(
     },
     execute: async () => {
       await context.beforeExecution();
-      const layer = await context.runs.run(
-        () => execute(step, parent, context, onOutput),
-        context.signal,
-      );
-      return { layer, cached: false };
+      return await context.runs.run(() => execute(step, parent, context, onOutput), context.signal);
     },
   };
 }
@@ -68,7 +64,7 @@ async function execute(
   parent: readonly Layer[],
   context: StepContext,
   onOutput: OutputSink,
-): Promise<Layer> {
+): Promise<Executed> {
   const { layers, helpers, signal, store } = context;
   const { helper, flavor, rung } = await helpers.sandbox();
   const directories = await Promise.all(parent.map((layer) => layers.directory(layer)));
@@ -124,7 +120,7 @@ async function execute(
     else await rm(index);
     await layers.publishDirectory(layer, wrapper);
     kept = true;
-    return layer;
+    return { layer, cached: false };
   } finally {
     mounts.release();
     await remove(scratch, ...(kept ? [] : [wrapper]));

@@ -1,5 +1,6 @@
 /** What one build holds while it runs, and lets go of however it ends. */
 
+import { availableParallelism } from 'node:os';
 import { openStore, type Store, type Workspace } from '../../cache/index.ts';
 import type { Progress } from '../progress/progress.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/index.ts';
@@ -13,7 +14,8 @@ export interface SessionOptions {
   readonly helper: string | undefined;
   readonly dockerConfig: string | undefined;
   readonly machine: Machine;
-  readonly concurrency: number;
+  /** Default: as many layer jobs as processors; more RUNs, since those wait as often as they work. */
+  readonly concurrency: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -30,9 +32,12 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** RUNs of independent stages go on side by side even on a small machine: BuildKit knows no limit. */
+const MIN_RUNS = 8;
+
 /** Opens the store and a workspace in it. @throws ERR_STORE_UNUSABLE */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { signal, progress, concurrency } = options;
+  const { signal, progress } = options;
   const store = await openStore(options.store, { signal });
   const workspace = await store.openWorkspace();
   const helpers = new Helpers({
@@ -41,7 +46,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     machine: options.machine,
     onNotice: (message) => progress.notice('info', message),
   });
-  const jobs = new Limiter(concurrency);
+  const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const layers = new Layers({ store, workspace, helpers, limiter: jobs, signal });
   const client = createRegistryClient({ configPath: options.dockerConfig });
   return {
@@ -50,7 +55,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     helpers,
     layers,
     client,
-    runs: new Limiter(concurrency),
+    runs: new Limiter(options.concurrency ?? Math.max(MIN_RUNS, availableParallelism())),
     jobs,
     close: async () => {
       await layers.close();

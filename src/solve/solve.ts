@@ -177,20 +177,17 @@ async function solveStep(
     const started = performance.now();
     // Equal steps of different stages are executed once (CM-4).
     const result = known ?? (await context.executions.get(key, () => runner.execute(wanted)));
-    const created = known === undefined ? context.now : (record?.created ?? context.now);
+    const { layer } = result;
+    const created = record !== undefined && known ? record.created : await dated(layer, context);
     if (known === undefined) {
       const duration = Math.round(performance.now() - started);
-      const { layer } = result;
-      await context.store.putRecord(key, {
-        layer: layer.id,
-        inputs: jsonOf(inputs),
-        created,
-        duration,
-      });
+      const entry = { layer: layer.id, inputs: jsonOf(inputs), created, duration };
+      await context.store.putRecord(key, entry);
     }
-    if (wanted.blob) context.background(context.layers.blob(result.layer));
-    reporter.end({ cached: result.cached, layer: result.layer.id as string as Digest });
-    return { layer: result.layer, created };
+    if (wanted.blob) context.background(context.layers.blob(layer));
+    const cached = result.cached && !step.ignoreCache;
+    reporter.end({ cached, layer: layer.id as string as Digest });
+    return { layer, created };
   } catch (error) {
     const located = locate(error, step.location);
     reporter.fail(located instanceof TsbuildError && !context.signal.aborted ? located : undefined);
@@ -222,6 +219,15 @@ async function recorded(
   if (record.layer === undefined) return undefined;
   const layer: Layer = { id: record.layer, pulled: undefined };
   return (await layers.isComplete(layer)) ? { layer, cached: true } : undefined;
+}
+
+/** When a layer was first made: content that is found again, by whatever step, keeps its time. */
+async function dated(layer: Layer, { store, now }: StepContext): Promise<number> {
+  const key = cacheKey('layer', { id: layer.id });
+  const first = await store.getRecord(key);
+  if (first !== undefined) return first.created;
+  await store.putRecord(key, { layer: layer.id, inputs: null, created: now, duration: 0 });
+  return now;
 }
 
 /** The inputs as plain data: members that are undefined are not part of a key. */
