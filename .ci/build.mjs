@@ -20,6 +20,8 @@ const { metafile } = await build({
   target: 'node22.22',
   minifySyntax: true,
   minifyWhitespace: true,
+  // Leaves out undici's second HTTP parser, 165 KB that are never used.
+  define: { esbuildDetection: '1' },
   legalComments: 'linked',
   logLevel: 'warning',
   metafile: true,

@@ -151,7 +151,9 @@ function relativeImports(file: string): readonly string[] {
 }
 
 function packageImports(file: string): readonly string[] {
-  return specifiers(file).filter((specifier) => !/^(\.|node:)/.test(specifier));
+  const packages = specifiers(file).filter((specifier) => !/^(\.|node:)/.test(specifier));
+  // A path into a package counts as the package: undici/lib/… is undici.
+  return packages.map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
 }
 
 function specifiers(file: string): readonly string[] {

@@ -7,7 +7,7 @@
  * newer than both, the helper sees to the same answer (ENOSYS).
  */
 
-import type { SeccompProfile, SeccompRule } from '../../native/protocol.ts';
+import type { SeccompProfile, SeccompRule } from '../../native/index.ts';
 
 const EPERM = 1;
 const ENOSYS = 38;
