@@ -92,25 +92,39 @@ fn start(request: &RunRequest) -> Result<Sandbox, Error> {
     Ok(Sandbox { child, channel })
 }
 
-/// The command's process, from before it is the command.
+/// The command's process, from before it is the command. Our child: its id cannot be another's until
+/// it is reaped, and it is killed and reaped in any case.
 struct FirstProcess {
     pid: Pid,
     cancelled: bool,
+    reaped: bool,
+}
+
+impl Drop for FirstProcess {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = kill_process(self.pid, Signal::KILL);
+            let _ = self.reap();
+        }
+    }
 }
 
 impl FirstProcess {
+    fn new(pid: Pid) -> FirstProcess {
+        FirstProcess {
+            pid,
+            cancelled: false,
+            reaped: false,
+        }
+    }
+
     /// Waits until the command is executed, which closes the channel, or could not be set up.
     fn await_start(sandbox: &mut Sandbox, cancel: &Cancel) -> Result<FirstProcess, Error> {
         let mut told = Vec::new();
-        let mut pid = None;
-        let mut cancelled = false;
+        let mut first: Option<FirstProcess> = None;
         loop {
-            if let Some(pid) = pid
-                && !cancelled
-                && wait_readable(&sandbox.channel, cancel)?
-            {
-                kill(pid);
-                cancelled = true;
+            if let Some(first) = &mut first {
+                first.cancel_if(wait_readable(&sandbox.channel, cancel));
             }
             let mut buffer = [0; 4096];
             match sandbox.channel.read(&mut buffer) {
@@ -119,20 +133,34 @@ impl FirstProcess {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
-            pid = pid.or_else(|| messages(&told).find_map(started));
+            if first.is_none() {
+                first = messages(&told).find_map(started).map(FirstProcess::new);
+            }
         }
         let _ = sandbox.child.wait();
         let is_ready = messages(&told).any(|message| matches!(message, Message::Ready));
-        match (pid, is_ready) {
-            (Some(pid), true) => Ok(FirstProcess { pid, cancelled }),
-            (pid, _) => {
-                if let Some(pid) = pid {
-                    reap(pid)?;
-                }
-                cancel.check()?;
-                let failure = messages(&told).find_map(failure);
-                Err(failure
-                    .unwrap_or_else(|| at("tsbuild-helper", Error::SandboxStart)(Errno::CHILD)))
+        if let (Some(first), true) = (first, is_ready) {
+            return Ok(first);
+        }
+        cancel.check()?;
+        let failure = messages(&told).find_map(failure);
+        Err(failure.unwrap_or_else(|| at("tsbuild-helper", Error::SandboxStart)(Errno::CHILD)))
+    }
+
+    fn cancel_if(&mut self, is_cancelled: bool) {
+        if is_cancelled && !self.cancelled {
+            let _ = kill_process(self.pid, Signal::KILL);
+            self.cancelled = true;
+        }
+    }
+
+    fn reap(&mut self) -> Result<WaitStatus, Error> {
+        self.reaped = true;
+        loop {
+            match waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(Some((_, status))) => return Ok(status),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(at("", Error::SandboxStart)(errno)),
             }
         }
     }
@@ -165,17 +193,14 @@ impl FirstProcess {
             }
             let is_over = !fds[0].revents().is_empty();
             drop(fds);
-            if cancel.is_cancelled() && !self.cancelled {
-                kill(self.pid);
-                self.cancelled = true;
-            }
+            self.cancel_if(cancel.is_cancelled());
             // Once it is over nobody writes any more: what is in the pipes is all there is.
             outputs.retain(|(stream, pipe)| hand_on(*stream, pipe, &mut buffer, is_over, sink));
             if is_over {
                 break;
             }
         }
-        let status = reap(self.pid)?;
+        let status = self.reap()?;
         if self.cancelled {
             Err(Error::Cancelled)
         } else {
@@ -225,16 +250,15 @@ fn hand_on(
 }
 
 /// True when the request was cancelled; else there is something to read.
-fn wait_readable(channel: &UnixStream, cancel: &Cancel) -> Result<bool, Error> {
+fn wait_readable(channel: &UnixStream, cancel: &Cancel) -> bool {
     let cancel_fd = cancel.fd();
-    let mut fds = [
-        PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN),
-        PollFd::new(&cancel_fd, PollFlags::IN),
-    ];
-    match poll(&mut fds, None) {
-        Ok(_) | Err(Errno::INTR) => Ok(cancel.is_cancelled()),
-        Err(errno) => Err(at("", Error::Streams)(errno)),
+    let mut fds = vec![PollFd::from_borrowed_fd(channel.as_fd(), PollFlags::IN)];
+    if !cancel.is_cancelled() {
+        fds.push(PollFd::new(&cancel_fd, PollFlags::IN));
     }
+    // When it fails, the read that follows waits instead.
+    let _ = poll(&mut fds, None);
+    cancel.is_cancelled()
 }
 
 /// The complete lines.
@@ -254,20 +278,5 @@ fn failure(message: Message) -> Option<Error> {
     match message {
         Message::Started(_) | Message::Ready => None,
         Message::Failed(error) => Some(Error::Reported(Box::new(error))),
-    }
-}
-
-/// Its id cannot be another's: it is our child, and not reaped yet.
-fn kill(pid: Pid) {
-    let _ = kill_process(pid, Signal::KILL);
-}
-
-fn reap(pid: Pid) -> Result<WaitStatus, Error> {
-    loop {
-        match waitpid(Some(pid), WaitOptions::empty()) {
-            Ok(Some((_, status))) => return Ok(status),
-            Ok(None) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(at("", Error::SandboxStart)(errno)),
-        }
     }
 }

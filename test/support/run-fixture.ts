@@ -47,6 +47,10 @@ export interface RequestChanges {
 export function whyNot(mode: TestMode): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root, to act as this and that user';
   if (!existsSync('/bin/busybox')) return 'needs /bin/busybox, static';
+  if (mode === 'root') return undefined;
+  if (!existsSync('/usr/bin/setpriv')) return 'needs setpriv';
+  if (!existsSync('/etc/subuid') || !existsSync('/etc/subgid'))
+    return 'needs /etc/subuid and subgid';
   if (mode === 'subids' && !existsSync('/usr/bin/newuidmap')) return 'needs newuidmap';
   return undefined;
 }
@@ -136,9 +140,6 @@ async function asUser(directory: string): Promise<readonly string[]> {
     `root:x:0:0::/:/bin/sh\ntester:x:${USER}:${USER}::/:/bin/sh\n`,
   );
   await writeFile(join(directory, 'subids'), 'tester:700000:65536\n');
-  for (const name of ['subuid', 'subgid']) {
-    if (!existsSync(`/etc/${name}`)) await writeFile(`/etc/${name}`, '');
-  }
   const script = [
     `mount --bind ${directory}/passwd /etc/passwd`,
     `mount --bind ${directory}/subids /etc/subuid`,
