@@ -20,6 +20,7 @@ import { createStepContext } from './solve/create-context.ts';
 import { openLayoutImage, pullImage } from './solve/images.ts';
 import type { BaseImage } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layers.ts';
+import type { Machine } from './solve/rungs.ts';
 import { openSession, type Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';
 import type { SandboxOptions } from './solve/step-context.ts';
@@ -80,7 +81,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 interface Request {
   readonly host: Platform;
   readonly platform: Platform;
-  readonly machine: { readonly uid: number; readonly gid: number; readonly user: string };
+  readonly machine: Machine;
   readonly outputs: readonly OutputSpec[];
   readonly names: readonly Reference[];
   readonly contexts: ReadonlyMap<string, NamedContextValue>;
@@ -88,11 +89,10 @@ interface Request {
 
 function readRequest(options: BuildOptions): Request {
   const host = hostPlatform(process.arch);
-  const { uid, gid, username } = userInfo();
   return {
     host,
     platform: options.platform === undefined ? host : parsePlatform(options.platform, host),
-    machine: { uid, gid, user: username },
+    machine: thisMachine(),
     outputs: (options.outputs ?? []).map(parseOutput),
     names: (options.tags ?? []).map(parseReference),
     contexts: new Map(
@@ -240,7 +240,21 @@ function directoriesOf({ contexts }: Request): ReadonlyMap<string, string> {
   return directories;
 }
 
+function thisMachine(): Machine {
+  const uid = process.getuid?.() ?? 0;
+  return { uid, gid: process.getgid?.() ?? 0, user: userName() ?? String(uid) };
+}
+
+/** In a container, a process may have a uid that no passwd file knows. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}
+
 /** design.md §6 without the environment, which only the command line reads. */
 function defaultStore(): string {
-  return userInfo().uid === 0 ? '/var/cache/tsbuild' : join(homedir(), '.cache', 'tsbuild');
+  return process.getuid?.() === 0 ? '/var/cache/tsbuild' : join(homedir(), '.cache', 'tsbuild');
 }

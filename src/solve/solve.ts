@@ -113,12 +113,25 @@ async function solveStage(stage: PlannedStage<BaseImage>, solving: Solving): Pro
       steps.push({ layer: undefined, created: undefined });
       continue;
     }
+    // Only now: a step that waits for another stage has not started.
+    for (const other of stagesOf(step)) await solving.wait(other);
     const wanted = wantedOf(stage, number, solving.plan);
     const solved = await solveStep(step, layers, wanted, solving);
     steps.push(solved);
     if (solved.layer !== undefined) layers = [...layers, solved.layer];
   }
   return { layers, steps };
+}
+
+/** The stages whose files a step uses. */
+function stagesOf(step: Step<BaseImage>): PlannedStage<BaseImage>[] {
+  const origins =
+    step.kind === 'copy'
+      ? [step.origin]
+      : step.kind === 'run'
+        ? step.mounts.map(({ from }) => from)
+        : [];
+  return origins.flatMap((origin) => (origin?.kind === 'stage' ? [origin.stage] : []));
 }
 
 async function baseLayers(
