@@ -86,7 +86,10 @@ function createOptions(): readonly Option[] {
     new Option('--shm-size <size>', 'the size of /dev/shm in RUN, e.g. 64m'),
     list('--ulimit <name=soft[:hard]>', 'a limit of the processes of RUN'),
     new Option('--pull [policy]', 'always ask the registry (which is what happens anyway)'),
-    new Option('--jobs <number>', 'how many steps run at once (default: one per processor)'),
+    new Option(
+      '--jobs <number>',
+      'how many RUNs, and layer jobs, at once (default: processors, at least 8 RUNs)',
+    ),
     new Option('-q, --quiet', 'print nothing but the digest'),
     new Option('--progress <kind>', 'auto, plain, quiet or none'),
     new Option('-h, --help', 'print this help'),

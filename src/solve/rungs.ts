@@ -92,22 +92,36 @@ async function subordinateIds(
 }
 
 function explainRoot(error: TsbuildError): string {
-  return `root may not use mount namespaces or overlay here (${error.message}): the container needs CAP_SYS_ADMIN and a seccomp profile that allows mount`;
-}
-
-function explainUserNamespace(error: TsbuildError): string {
-  const step =
-    typeof error.details === 'object' && 'operation' in error.details
-      ? error.details.operation
-      : '';
-  switch (step) {
-    case 'UserNamespace':
-      return 'user namespaces are forbidden: set sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0 and kernel.apparmor_restrict_unprivileged_userns=0, or run in a container whose seccomp profile allows unshare';
-    case 'IdMap':
-      return 'newuidmap and newgidmap do not work: install the package "uidmap" (they must be setuid root)';
+  switch (operationOf(error)) {
+    case 'MountNamespace':
+    case 'PidNamespace':
+      return 'root may not create namespaces here: give the container CAP_SYS_ADMIN and a seccomp profile that allows unshare and mount';
     case 'OverlayMount':
-      return 'overlay cannot be mounted in a user namespace here: it needs Linux 5.11 and a store that is not itself on overlay';
+      return `${error.message}: ${STORE_ADVICE}`;
     default:
       return error.message;
   }
+}
+
+function explainUserNamespace(error: TsbuildError): string {
+  switch (operationOf(error)) {
+    case 'UserNamespace':
+      return 'user namespaces are forbidden: set sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0 and kernel.apparmor_restrict_unprivileged_userns=0, or run in a container whose seccomp profile allows unshare';
+    case 'IdMap':
+      return `ids cannot be mapped: install the package "uidmap", whose newuidmap and newgidmap must be setuid root (${error.message})`;
+    case 'ProcMount':
+      return 'a new /proc cannot be mounted, because parts of the present one are masked: run the container with systempaths=unconfined (Docker) or procMount: Unmasked (Kubernetes)';
+    case 'OverlayMount':
+      return `${error.message}: it needs Linux 5.12, and ${STORE_ADVICE}`;
+    default:
+      return error.message;
+  }
+}
+
+/** Overlay refuses to write into another overlay, which is what a container's own files are on. */
+const STORE_ADVICE = 'the store must not itself be on overlay: put it on a volume (TSBUILD_STORE)';
+
+/** The helper's step that failed. */
+function operationOf({ details }: TsbuildError): string {
+  return typeof details === 'object' && 'operation' in details ? details.operation : '';
 }
