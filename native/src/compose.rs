@@ -3,13 +3,14 @@
 
 use crate::blob::BlobWriter;
 use crate::cancel::Cancel;
-use crate::entry::{Entry, Kind, is_below};
+use crate::entry::{Entry, Kind};
 use crate::error::{Error, at};
 use crate::index::{IndexReader, IndexWriter};
 use crate::layer_directory::LayerDirectory;
-use crate::load::{Batch, Piece, Places, load};
+use crate::load::{Batch, Piece, load};
 use crate::pending::{PendingDirectory, PendingFile};
 use crate::protocol::{BlobReply, ComposeReply, ComposeRequest, IndexSummary};
+use crate::source::Places;
 use crate::tar_writer::{END, padding, put_headers};
 use std::fs::File;
 use std::io::Write;
@@ -23,7 +24,7 @@ pub fn compose(request: &ComposeRequest, cancel: &Cancel) -> Result<ComposeReply
     let pending = pending.transpose()?;
     let directory = pending
         .as_ref()
-        .map(|pending| LayerDirectory::open(pending.path()));
+        .map(|pending| LayerDirectory::open(pending.temporary()));
     let directory = directory.transpose()?;
     let index = IndexWriter::create(request.index.as_deref())?;
     let (index, blob) = std::thread::scope(|scope| {
@@ -38,7 +39,6 @@ pub fn compose(request: &ComposeRequest, cancel: &Cancel) -> Result<ComposeReply
         });
         let mut outputs = Outputs {
             directory,
-            unfinished: Vec::new(),
             index,
             blob: blob.transpose()?,
             header: Vec::new(),
@@ -60,8 +60,6 @@ struct Outputs<'scope> {
     index: IndexWriter,
     blob: Option<BlobWriter<'scope>>,
     directory: Option<LayerDirectory>,
-    /// The directories that are being filled, outermost first.
-    unfinished: Vec<Entry>,
     header: Vec<u8>,
     current: Option<(Entry, Option<File>)>,
 }
@@ -83,7 +81,9 @@ impl Outputs<'_> {
                 }
             }
         }
-        self.finish_directories(None)?;
+        if let Some(directory) = &mut self.directory {
+            directory.finish_directories(None)?;
+        }
         match &mut self.blob {
             Some(blob) => blob.write(&END),
             None => Ok(()),
@@ -123,7 +123,9 @@ impl Outputs<'_> {
     }
 
     fn entry(&mut self, entry: Entry) -> Result<(), Error> {
-        self.finish_directories(Some(&entry))?;
+        if let Some(directory) = &mut self.directory {
+            directory.finish_directories(Some(&entry.path))?;
+        }
         if let Some(blob) = &mut self.blob {
             self.header.clear();
             put_headers(&entry, &mut self.header);
@@ -143,22 +145,8 @@ impl Outputs<'_> {
             return Ok(());
         }
         self.index.push(&entry)?;
-        if self.directory.is_some() && entry.is_directory() {
-            self.unfinished.push(entry);
-        }
-        Ok(())
-    }
-
-    /// Finishes the directories that do not contain the next entry: nothing changes in them any more.
-    fn finish_directories(&mut self, next: Option<&Entry>) -> Result<(), Error> {
-        while let Some(directory) = self.unfinished.pop() {
-            if next.is_some_and(|next| is_below(&next.path, &directory.path)) {
-                self.unfinished.push(directory);
-                break;
-            }
-            if let Some(output) = &mut self.directory {
-                output.finish_directory(&directory)?;
-            }
+        if let (Some(directory), true) = (&mut self.directory, entry.is_directory()) {
+            directory.finish_later(entry);
         }
         Ok(())
     }

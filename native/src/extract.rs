@@ -9,9 +9,9 @@ use crate::error::{Error, at};
 use crate::hasher::TarUse;
 use crate::index::{IndexWriter, digest_text};
 use crate::layer_directory::LayerDirectory;
-use crate::list::resolve;
 use crate::pending::{PendingDirectory, PendingFile};
 use crate::protocol::{ArchiveFormat, ExtractReply, ExtractRequest};
+use crate::resolve::resolve;
 use std::fs::File;
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn extract(request: &ExtractRequest, cancel: &Cancel) -> Result<ExtractReply
     let pending = pending.transpose()?;
     let directory = pending
         .as_ref()
-        .map(|pending| LayerDirectory::open(pending.path()));
+        .map(|pending| LayerDirectory::open(pending.temporary()));
     let mut directory = directory.transpose()?;
     let mut tar = request
         .tar
@@ -35,11 +35,17 @@ pub fn extract(request: &ExtractRequest, cancel: &Cancel) -> Result<ExtractReply
     let digests = &archive.hashes.files;
     resolve(archive.list, digests, &request.blob, &mut |entry| {
         cancel.check()?;
-        if let (Some(directory), true) = (&mut directory, entry.is_directory()) {
-            directory.finish_directory(entry)?;
+        if let Some(directory) = &mut directory {
+            directory.finish_directories(Some(&entry.path))?;
+            if entry.is_directory() {
+                directory.finish_later(entry.clone());
+            }
         }
         index.push(entry)
     })?;
+    if let Some(directory) = &mut directory {
+        directory.finish_directories(None)?;
+    }
     let (index, summary) = index.finish()?;
     pending.map_or(Ok(()), PendingDirectory::commit)?;
     tar.map_or(Ok(()), PendingFile::commit)?;

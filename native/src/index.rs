@@ -1,9 +1,7 @@
 //! Index files: the sorted entries of a layer, as in src/tree/README.md. Privileges: a file's owner's.
 
-use crate::entry::{
-    self, Digest, Entry, Input, compare, encode, encode_identity, put_bytes, put_varint,
-    shared_prefix,
-};
+use crate::codec::{Input, decode, encode, encode_identity, put_bytes, put_varint};
+use crate::entry::{Digest, Entry, compare, shared_prefix};
 use crate::error::{Error, at};
 use crate::pending::PendingFile;
 use crate::protocol::IndexSummary;
@@ -57,7 +55,7 @@ impl IndexWriter {
             return Err(invalid(&self.path, "its entries are not in order"));
         }
         let mut shared = 0;
-        if self.entries % BLOCK == 0 {
+        if self.entries.is_multiple_of(BLOCK) {
             self.table.extend_from_slice(&self.offset.to_le_bytes());
             put_bytes(&mut self.table, &entry.path);
             self.blocks += 1;
@@ -166,7 +164,7 @@ impl IndexReader {
             return None;
         }
         self.previous.clone_from(&path);
-        entry::decode(&mut self.input, path)
+        decode(&mut self.input, path)
     }
 }
 
@@ -225,5 +223,36 @@ fn invalid(path: &Path, reason: &'static str) -> Error {
     Error::IndexInvalid {
         path: path.to_owned(),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_golden_index_is_read_and_written_again() {
+        let hex = include_str!("../../test/tree/golden-index.hex").replace('\n', "");
+        let digits = (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16));
+        let golden: Vec<u8> = digits.map_while(Result::ok).collect();
+        let folder = std::env::temp_dir().join(format!("tsbuild-index-{}", std::process::id()));
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        let outcome = std::fs::create_dir(&folder)
+            .and_then(|()| std::fs::write(&from, &golden))
+            .map_err(at(&folder, Error::Create))
+            .and_then(|()| copy(&from, &to));
+        let written = std::fs::read(&to).ok();
+        assert!(std::fs::remove_dir_all(&folder).is_ok());
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!(written, Some(golden));
+    }
+
+    fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+        let mut writer = IndexWriter::create(Some(to))?;
+        for entry in IndexReader::open(from)? {
+            writer.push(&entry?)?;
+        }
+        let (file, _) = writer.finish()?;
+        file.map_or(Ok(()), PendingFile::commit)
     }
 }

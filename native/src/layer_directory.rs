@@ -2,15 +2,16 @@
 //! directory descriptor, and no symlink is ever followed.
 //! Privileges: root of the namespace it runs in; with less, ownership and devices stay in the index alone.
 
-use crate::entry::{Entry, Kind, split};
+use crate::entry::{Entry, Kind, is_below, split};
 use crate::error::{Error, at};
-use crate::list::unsafe_path;
+use crate::metadata;
 use crate::remove::remove_at;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, XattrFlags, makedev};
+use crate::resolve::{missing_target, unsafe_path};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, makedev};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct LayerDirectory {
     path: PathBuf,
     /// The directories from the root to the one used last.
     open: Vec<(Vec<u8>, OwnedFd)>,
+    /// The directories that are to be finished, outermost first.
+    unfinished: Vec<Entry>,
 }
 
 impl LayerDirectory {
@@ -32,6 +35,7 @@ impl LayerDirectory {
             root: root.map_err(at(path, Error::Open))?,
             path: path.to_owned(),
             open: Vec::new(),
+            unfinished: Vec::new(),
         })
     }
 
@@ -47,11 +51,10 @@ impl LayerDirectory {
 
     /// Owner, mode, attributes and time of a file whose bytes are written.
     pub fn finish_file(&self, file: &File, entry: &Entry) -> Result<(), Error> {
-        self.set_metadata(file.as_fd(), entry)
-            .map_err(at(self.shown(&entry.path), Error::Metadata))
+        metadata::set(file.as_fd(), entry).map_err(at(self.shown(&entry.path), Error::Metadata))
     }
 
-    /// Everything but files. A directory gets its metadata later, from `finish_directory`.
+    /// Everything but files. A directory gets its metadata later.
     pub fn create(&mut self, entry: &Entry) -> Result<(), Error> {
         let path = entry.path.as_slice();
         let node = |kind: FileType, device: u64| {
@@ -90,8 +93,26 @@ impl LayerDirectory {
         self.finish_node(entry)
     }
 
-    /// Owner, mode, opaqueness, attributes and time of a directory in which nothing changes any more.
-    pub fn finish_directory(&mut self, entry: &Entry) -> Result<(), Error> {
+    /// Leaves a directory to be finished when nothing changes in it any more.
+    pub fn finish_later(&mut self, directory: Entry) {
+        self.unfinished.push(directory);
+    }
+
+    /// Finishes the directories that do not contain the next path, the innermost first: a parent's
+    /// mode may keep even its owner out. None: there is no next path.
+    pub fn finish_directories(&mut self, next: Option<&[u8]>) -> Result<(), Error> {
+        while let Some(directory) = self.unfinished.pop() {
+            if next.is_some_and(|next| is_below(next, &directory.path)) {
+                self.unfinished.push(directory);
+                break;
+            }
+            self.finish_directory(&directory)?;
+        }
+        Ok(())
+    }
+
+    /// Owner, mode, opaqueness, attributes and time.
+    fn finish_directory(&mut self, entry: &Entry) -> Result<(), Error> {
         let shown = self.shown(&entry.path);
         let (parent, name) = split(&entry.path);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -102,8 +123,7 @@ impl LayerDirectory {
             rustix::fs::fsetxattr(&directory, "user.overlay.opaque", b"y", XattrFlags::empty())
                 .map_err(at(&shown, Error::Metadata))?;
         }
-        self.set_metadata(directory.as_fd(), entry)
-            .map_err(at(&shown, Error::Metadata))
+        metadata::set(directory.as_fd(), entry).map_err(at(&shown, Error::Metadata))
     }
 
     fn create_directory(&mut self, path: &[u8]) -> Result<(), Error> {
@@ -130,9 +150,16 @@ impl LayerDirectory {
         let (directory, target_name) = split(target);
         let directory = self.parent(directory)?.try_clone_to_owned();
         let directory = directory.map_err(at(&shown, Error::Create))?;
-        self.place(path, |parent, name| {
+        let linked = self.place(path, |parent, name| {
             rustix::fs::linkat(&directory, target_name, parent, name, AtFlags::empty())
-        })
+        });
+        match linked {
+            // Nothing there, or a directory.
+            Err(Error::Create(failed)) if matches!(failed.errno, Errno::NOENT | Errno::PERM) => {
+                Err(missing_target(path, &shown))
+            }
+            linked => linked,
+        }
     }
 
     /// Makes something at a path, in place of what the layer had there before.
@@ -160,42 +187,7 @@ impl LayerDirectory {
         let shown = self.shown(&entry.path);
         let (parent, name) = split(&entry.path);
         let parent = self.parent(parent)?;
-        let set = || {
-            let owner = rustix::fs::chownat(
-                parent,
-                name,
-                Some(rustix::fs::Uid::from_raw(entry.uid)),
-                Some(rustix::fs::Gid::from_raw(entry.gid)),
-                AtFlags::SYMLINK_NOFOLLOW,
-            );
-            unless_unmapped(owner)?;
-            if !matches!(entry.kind, Kind::Symlink(_)) {
-                let mode = Mode::from_raw_mode(entry.mode);
-                rustix::fs::chmodat(parent, name, mode, AtFlags::empty())?;
-            }
-            for (attribute, value) in &entry.xattrs {
-                let own = format!("/proc/self/fd/{}/", parent.as_raw_fd());
-                let path = [own.as_bytes(), name].concat();
-                let set = rustix::fs::lsetxattr(&path, attribute, value, XattrFlags::empty());
-                unless_unsupported(set)?;
-            }
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            rustix::fs::utimensat(parent, name, &times(entry), flags)
-        };
-        set().map_err(at(shown, Error::Metadata))
-    }
-
-    /// Mode after owner, as chown takes suid bits away; capabilities after both.
-    fn set_metadata(&self, fd: BorrowedFd<'_>, entry: &Entry) -> rustix::io::Result<()> {
-        let uid = Some(rustix::fs::Uid::from_raw(entry.uid));
-        let gid = Some(rustix::fs::Gid::from_raw(entry.gid));
-        unless_unmapped(rustix::fs::fchown(fd, uid, gid))?;
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(entry.mode))?;
-        for (name, value) in &entry.xattrs {
-            let set = rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty());
-            unless_unsupported(set)?;
-        }
-        rustix::fs::futimens(fd, &times(entry))
+        metadata::set_at(parent, name, entry).map_err(at(shown, Error::Metadata))
     }
 
     /// The descriptor of a directory of the layer, which is made when it is missing.
@@ -270,31 +262,4 @@ fn is_whiteout(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<bool> 
     let stat = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     Ok(kind == FileType::CharacterDevice && stat.st_rdev == 0)
-}
-
-/// The user namespace may not have the id: then the index alone knows the owner.
-fn unless_unmapped(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
-    match result {
-        Err(Errno::INVAL) => Ok(()),
-        result => result,
-    }
-}
-
-/// The filesystem may not have attributes, or the namespace may not set this one.
-fn unless_unsupported(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
-    match result {
-        Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(()),
-        result => result,
-    }
-}
-
-fn times(entry: &Entry) -> Timestamps {
-    let time = Timespec {
-        tv_sec: entry.mtime,
-        tv_nsec: entry.nsec.into(),
-    };
-    Timestamps {
-        last_access: time,
-        last_modification: time,
-    }
 }

@@ -2,8 +2,8 @@
 
 use crate::entry::{Entry, Kind, split};
 use crate::error::Error;
-use crate::list::unsafe_path;
 use crate::protocol::ArchiveFormat;
+use crate::resolve::unsafe_path;
 use crate::tar_header::Records;
 use crate::tar_reader::Member;
 

@@ -64,7 +64,7 @@ impl PendingDirectory {
     }
 
     /// Where it is until it is committed.
-    pub fn path(&self) -> &Path {
+    pub fn temporary(&self) -> &Path {
         &self.name.temporary
     }
 

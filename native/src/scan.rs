@@ -6,9 +6,9 @@ use crate::decompress::{Format, Input};
 use crate::error::Error;
 use crate::hasher::TarUse;
 use crate::index::{IndexWriter, empty_summary};
-use crate::list::resolve;
 use crate::pending::PendingFile;
 use crate::protocol::{ScanArchive, ScanReply, ScanRequest, ScanSource};
+use crate::resolve::resolve;
 use crate::scan_directory::scan_directory;
 use std::path::Path;
 

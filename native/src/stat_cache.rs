@@ -8,7 +8,8 @@
 //! only if the file was last changed before the scan that recorded it had started, for a change in
 //! the same tick of the clock would leave no trace.
 
-use crate::entry::{Digest, Input, compare, put_bytes, put_varint, shared_prefix};
+use crate::codec::{Input, put_bytes, put_varint};
+use crate::entry::{Digest, compare, shared_prefix};
 use crate::error::{Error, at};
 use crate::pending::PendingFile;
 use crate::tar_header::Records;

@@ -71,13 +71,24 @@ impl Header<'_> {
         Some((number(&self.0[329..337])?, number(&self.0[337..345])?))
     }
 
-    /// The map of an old GNU sparse header, whether it goes on in the next block, and the file's size.
-    pub fn sparse(&self) -> Option<(Vec<(u64, u64)>, bool, u64)> {
+    pub fn sparse(&self) -> Option<GnuSparse> {
         let mut map = Vec::new();
         sparse_map(&self.0[386..482], &mut map)?;
-        let size = number(&self.0[483..495])?.try_into().ok()?;
-        Some((map, self.0[482] != 0, size))
+        Some(GnuSparse {
+            map,
+            is_continued: self.0[482] != 0,
+            size: number(&self.0[483..495])?.try_into().ok()?,
+        })
     }
+}
+
+/// What an old GNU header says of a sparse file.
+pub struct GnuSparse {
+    /// Offsets and lengths.
+    pub map: Vec<(u64, u64)>,
+    /// Whether the map goes on in the next block.
+    pub is_continued: bool,
+    pub size: u64,
 }
 
 /// Appends the (offset, length) pairs of a GNU sparse header or of its continuation.

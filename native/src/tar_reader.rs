@@ -2,11 +2,12 @@
 
 use crate::chunk::Slice;
 use crate::error::Error;
-use crate::tar_header::{BLOCK, Header, Records, parse_time, pax_records, sparse_map};
+use crate::sparse::PaxSparse;
+use crate::tar_header::{BLOCK, Header, Records, parse_time, pax_records};
 use std::path::PathBuf;
 
 /// What PAX headers, long names and sparse maps may hold, as in Go's reader; real ones are far smaller.
-const MAX_SPECIAL: u64 = 1 << 20;
+pub const MAX_SPECIAL: u64 = 1 << 20;
 
 /// Where the bytes of a tar come from.
 pub trait Stream {
@@ -48,12 +49,12 @@ pub struct TarReader<S> {
     offset: u64,
     globals: Records,
     /// Bytes of the current member that are still in the stream, then its padding.
-    left: u64,
+    pub left: u64,
     padding: u64,
     /// Of a sparse member: what is to come, the first at the end.
-    map: Option<Vec<(u64, u64)>>,
-    position: u64,
-    size: u64,
+    pub map: Option<Vec<(u64, u64)>>,
+    pub position: u64,
+    pub size: u64,
 }
 
 impl<S: Stream> TarReader<S> {
@@ -199,14 +200,7 @@ impl<S: Stream> TarReader<S> {
         }
         self.left = size;
         if member.type_flag == b'S' {
-            let (mut map, mut more, real) = header.sparse().ok_or_else(malformed)?;
-            while more {
-                let block = self.block()?.ok_or_else(|| self.cut_off())?;
-                let read = sparse_map(&block[..504], &mut map);
-                read.ok_or_else(|| self.invalid("a sparse map is malformed"))?;
-                more = block[504] != 0 && (map.len() as u64) < MAX_SPECIAL;
-            }
-            self.use_map(&mut member, map, real)?;
+            self.read_gnu_map(&mut member, header)?;
         }
         Ok(member)
     }
@@ -215,23 +209,7 @@ impl<S: Stream> TarReader<S> {
     fn apply(&mut self, member: &mut Member, records: Records) -> Result<(), Error> {
         let mut sparse = PaxSparse::default();
         for (key, value) in records {
-            let applied = match key.as_slice() {
-                b"path" => Some(member.name = value),
-                b"linkpath" => Some(member.link = value),
-                b"size" => decimal(&value).map(|size| {
-                    self.left = size;
-                    if !member.is_sparse {
-                        member.size = size;
-                    }
-                }),
-                b"uid" => decimal(&value).and_then(|uid| Some(member.uid = uid.try_into().ok()?)),
-                b"gid" => decimal(&value).and_then(|gid| Some(member.gid = gid.try_into().ok()?)),
-                b"mtime" => parse_time(&value).map(|time| (member.mtime, member.nsec) = time),
-                _ => match key.strip_prefix(b"SCHILY.xattr.") {
-                    Some(name) => Some(member.xattrs.push((name.to_vec(), value))),
-                    None => sparse.record(&key, &value),
-                },
-            };
+            let applied = self.apply_record(member, &mut sparse, &key, value);
             applied.ok_or_else(|| self.invalid("a PAX record is malformed"))?;
         }
         if !matches!(member.type_flag, 0 | b'0' | b'7' | b'S') && member.type_flag.is_ascii_digit()
@@ -251,88 +229,31 @@ impl<S: Stream> TarReader<S> {
         Ok(())
     }
 
-    fn read_pax_map(&mut self, member: &mut Member, sparse: PaxSparse) -> Result<(), Error> {
-        if let Some(name) = sparse.name {
-            member.name = name;
-        }
-        if sparse.in_data {
-            let map = self.data_map()?;
-            return self.use_map(member, map, sparse.size);
-        }
-        if !sparse.map.is_empty() {
-            if sparse.map.len() % 2 != 0 {
-                return Err(self.invalid("a sparse map is malformed"));
-            }
-            let map = sparse.map.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-            return self.use_map(member, map.collect(), sparse.size);
-        }
-        Ok(())
-    }
-
-    /// The map of PAX sparse format 1.0: decimal lines at the front of the data, padded to a block.
-    fn data_map(&mut self) -> Result<Vec<(u64, u64)>, Error> {
-        let mut numbers: Vec<u64> = Vec::new();
-        let mut line = Vec::new();
-        loop {
-            if self.left < BLOCK as u64 {
-                return Err(self.cut_off());
-            }
-            let block = self.block()?.ok_or_else(|| self.cut_off())?;
-            self.left -= BLOCK as u64;
-            for byte in block {
-                let wanted = numbers
-                    .first()
-                    .map(|count| count.saturating_mul(2).saturating_add(1));
-                if wanted == Some(numbers.len() as u64) {
-                    break;
-                }
-                if byte == b'\n' {
-                    let number = decimal(&line);
-                    numbers.push(number.ok_or_else(|| self.invalid("a sparse map is malformed"))?);
-                    line.clear();
-                } else {
-                    line.push(byte);
-                }
-            }
-            let count = numbers.first().copied().unwrap_or(0);
-            if !numbers.is_empty()
-                && count.saturating_mul(2).saturating_add(1) == numbers.len() as u64
-            {
-                return Ok(numbers[1..]
-                    .chunks_exact(2)
-                    .map(|pair| (pair[0], pair[1]))
-                    .collect());
-            }
-            if numbers.len() as u64 > MAX_SPECIAL || line.len() > 20 {
-                return Err(self.invalid("a sparse map is malformed"));
-            }
-        }
-    }
-
-    fn use_map(
+    fn apply_record(
         &mut self,
         member: &mut Member,
-        mut map: Vec<(u64, u64)>,
-        size: u64,
-    ) -> Result<(), Error> {
-        let mut end = 0u64;
-        let mut stored = 0u64;
-        for &(offset, length) in &map {
-            let next = offset.checked_add(length);
-            if offset < end || next.is_none_or(|next| next > size) {
-                return Err(self.invalid("a sparse map is malformed"));
+        sparse: &mut PaxSparse,
+        key: &[u8],
+        value: Vec<u8>,
+    ) -> Option<()> {
+        match key {
+            b"path" => member.name = value,
+            b"linkpath" => member.link = value,
+            b"size" => {
+                self.left = decimal(&value)?;
+                if !member.is_sparse {
+                    member.size = self.left;
+                }
             }
-            end = next.unwrap_or(end);
-            stored += length;
+            b"uid" => member.uid = decimal(&value)?.try_into().ok()?,
+            b"gid" => member.gid = decimal(&value)?.try_into().ok()?,
+            b"mtime" => (member.mtime, member.nsec) = parse_time(&value)?,
+            _ => match key.strip_prefix(b"SCHILY.xattr.") {
+                Some(name) => member.xattrs.push((name.to_vec(), value)),
+                None => sparse.record(key, &value)?,
+            },
         }
-        if stored > self.left {
-            return Err(self.invalid("a sparse map is malformed"));
-        }
-        map.reverse();
-        self.map = Some(map);
-        (self.position, self.size) = (0, size);
-        (member.size, member.is_sparse) = (size, true);
-        Ok(())
+        Some(())
     }
 
     /// The whole data of a member that describes the one after it.
@@ -372,7 +293,7 @@ impl<S: Stream> TarReader<S> {
         Ok(())
     }
 
-    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
+    pub fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
         let mut block = [0u8; BLOCK];
         let mut filled = 0;
         while filled < BLOCK {
@@ -400,42 +321,15 @@ impl<S: Stream> TarReader<S> {
         Ok(taken)
     }
 
-    fn cut_off(&self) -> Error {
+    pub fn cut_off(&self) -> Error {
         self.invalid("it ends too early")
     }
 
-    fn invalid(&self, reason: &str) -> Error {
+    pub fn invalid(&self, reason: &str) -> Error {
         Error::ArchiveInvalid {
             path: self.path.clone(),
             reason: reason.to_owned(),
         }
-    }
-}
-
-/// What PAX says of a sparse file, in its three formats.
-#[derive(Default)]
-struct PaxSparse {
-    name: Option<Vec<u8>>,
-    size: u64,
-    map: Vec<u64>,
-    in_data: bool,
-}
-
-impl PaxSparse {
-    fn record(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
-        match key {
-            b"GNU.sparse.name" => self.name = Some(value.to_vec()),
-            b"GNU.sparse.size" | b"GNU.sparse.realsize" => self.size = decimal(value)?,
-            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => self.map.push(decimal(value)?),
-            b"GNU.sparse.major" => self.in_data = value == b"1",
-            b"GNU.sparse.map" => {
-                for number in value.split(|&byte| byte == b',') {
-                    self.map.push(decimal(number)?);
-                }
-            }
-            _ => {}
-        }
-        Some(())
     }
 }
 
@@ -458,7 +352,7 @@ fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn decimal(text: &[u8]) -> Option<u64> {
+pub fn decimal(text: &[u8]) -> Option<u64> {
     let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     number.try_into().ok()
 }

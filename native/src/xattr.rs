@@ -40,10 +40,13 @@ fn read_names(fd: BorrowedFd<'_>, names: &[u8]) -> rustix::io::Result<Attributes
         if is_overlay {
             let is_mark = name.ends_with(b".overlay.opaque");
             attributes.opaque |= is_mark && value(fd, name)?.as_deref() == Some(b"y");
-        } else if name.starts_with(b"user.") || name == b"security.capability" {
-            if let Some(value) = value(fd, name)? {
-                attributes.kept.push((name.to_vec(), value));
-            }
+            continue;
+        }
+        if name.starts_with(b"user.") || name == b"security.capability" {
+            let value = value(fd, name)?;
+            attributes
+                .kept
+                .extend(value.map(|value| (name.to_vec(), value)));
         }
     }
     attributes.kept.sort();

@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmod,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import type { Helper, IgnoreRule } from '../../native/index.ts';
+import { hasCode } from '../../src/errors.ts';
+import type { Entry } from '../../src/tree/entry.ts';
+import {
+  IS_ROOT,
+  NEEDS_ROOT,
+  digestOf,
+  entriesOf,
+  extracted,
+  signal,
+  withHelper,
+} from '../support/data-plane.ts';
+import { tar } from '../support/tar.ts';
+
+const keep = (regex: string): IgnoreRule => ({ regex, negated: true });
+const drop = (regex: string): IgnoreRule => ({ regex, negated: false });
+
+/** Runs with a helper, an empty directory to scan, and a function that scans it. */
+async function withContext(
+  use: (context: string, scan: Scan, helper: Helper, directory: string) => Promise<void>,
+): Promise<void> {
+  await withHelper(async (helper, directory) => {
+    const context = join(directory, 'context');
+    await mkdir(context);
+    const scan: Scan = async (options = {}) => {
+      const { path = context, ignore = [], format = 'context', statCache } = options;
+      const index = join(directory, 'index');
+      const cache = statCache === undefined ? {} : { statCache };
+      const source = { kind: 'directory', path, format, ignore, ...cache } as const;
+      await helper.scan({ source, index }, { signal });
+      return await entriesOf(index);
+    };
+    await use(context, scan, helper, directory);
+  });
+}
+
+type Scan = (options?: {
+  readonly path?: string;
+  readonly ignore?: readonly IgnoreRule[];
+  readonly format?: 'context' | 'layer';
+  readonly statCache?: string;
+}) => Promise<readonly Entry[]>;
+
+/** Makes files, and the directories around them. */
+async function files(directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await mkdir(join(directory, name, '..'), { recursive: true });
+    await writeFile(join(directory, name), name);
+  }
+}
+
+const paths = (entries: readonly Entry[]) => entries.map(({ path }) => path);
+
+describe('scan of a build context', () => {
+  it('lists in the order of an index, with digests', async () => {
+    await withContext(async (context, scan) => {
+      await files(context, ['a.b', 'a/x', 'a-', 'b']);
+      const entries = await scan();
+      assert.deepEqual(paths(entries), ['a', 'a/x', 'a-', 'a.b', 'b']);
+      const b = entries.at(-1);
+      assert.equal(b?.type === 'file' && b.sha256, digestOf(Buffer.from('b')).slice(7));
+    });
+  });
+
+  it('leaves out what the last matching rule of a path or its parents ignores (CX-2)', async () => {
+    await withContext(async (context, scan) => {
+      await files(context, ['a/b/keep', 'a/b/other', 'a/c', 'node_modules/x/y', 'z.log']);
+      const ignored = async (...ignore: IgnoreRule[]) => paths(await scan({ ignore }));
+      assert.deepEqual(await ignored(drop('node_modules'), drop('(.*/)?[^/]*\\.log')), [
+        'a',
+        'a/b',
+        'a/b/keep',
+        'a/b/other',
+        'a/c',
+      ]);
+      // The directories around what is kept are there, and nothing else of them.
+      assert.deepEqual(await ignored(drop('.*'), keep('a/b/keep')), ['a', 'a/b', 'a/b/keep']);
+      assert.deepEqual(await ignored(drop('.*'), keep('a/b'), drop('a/b/other')), [
+        'a',
+        'a/b',
+        'a/b/keep',
+      ]);
+      assert.deepEqual(await ignored(drop('.*'), keep('nothing')), []);
+    });
+  });
+
+  it('takes names that are no UTF-8', async () => {
+    await withContext(async (context, scan) => {
+      execFileSync('sh', ['-c', `: > "$(printf '${context}/\\377x')"`]);
+      assert.deepEqual(paths(await scan({ ignore: [drop('\\?x')] })), ['\u00ffx']);
+      assert.deepEqual(paths(await scan({ ignore: [drop('[^/]x')] })), []);
+    });
+  });
+
+  it('knows hardlinks, symlinks, FIFOs and takes sockets for empty files', async () => {
+    await withContext(async (context, scan) => {
+      await files(context, ['b', 'ignored/x']);
+      await link(join(context, 'b'), join(context, 'c'));
+      await link(join(context, 'ignored/x'), join(context, 'x'));
+      await symlink('nowhere', join(context, 'd'));
+      execFileSync('mkfifo', [join(context, 'e')]);
+      const server = createServer().listen(join(context, 'f'));
+      const entries = await scan({ ignore: [drop('ignored')] });
+      await new Promise((resolve) => server.close(resolve));
+      const found = entries.map((entry) => [
+        entry.path,
+        entry.type,
+        'target' in entry ? entry.target : 'size' in entry ? entry.size : undefined,
+      ]);
+      assert.deepEqual(found, [
+        ['b', 'file', 1],
+        ['c', 'hardlink', 'b'],
+        ['d', 'symlink', 'nowhere'],
+        ['e', 'fifo', undefined],
+        ['f', 'file', 0],
+        ['x', 'file', 9],
+      ]);
+    });
+  });
+
+  it('follows the root when it is a symlink', async () => {
+    await withContext(async (context, scan, _helper, directory) => {
+      await files(context, ['a']);
+      await symlink(context, join(directory, 'link'));
+      assert.deepEqual(paths(await scan({ path: join(directory, 'link') })), ['a']);
+    });
+  });
+
+  it('keeps the user’s attributes, and not those of the system', async () => {
+    await withContext(async (context, scan) => {
+      await files(context, ['a']);
+      for (const name of ['user.note', 'user.overlay.opaque']) {
+        execFileSync('setfattr', ['-n', name, '-v', 'y', join(context, 'a')]);
+      }
+      const [entry] = await scan();
+      assert.deepEqual(entry?.xattrs, [['user.note', 'y']]);
+    });
+  });
+
+  it('remembers digests, and notices a change that keeps size and mtime', async () => {
+    await withContext(async (context, scan, _helper, directory) => {
+      const statCache = join(directory, 'stat');
+      await files(context, ['a', 'b']);
+      const time = new Date(1_000_000_000_000);
+      await utimes(join(context, 'a'), time, time);
+      execFileSync('setfattr', ['-n', 'user.note', '-v', 'y', join(context, 'a')]);
+      // Files older than the scan are not racy.
+      await setTimeout(20);
+      const first = await scan({ statCache });
+      const remembered = await readFile(statCache);
+      assert.deepEqual(await scan({ statCache }), first);
+      assert.deepEqual(await readFile(statCache), remembered, 'nothing new, nothing written');
+      await writeFile(join(context, 'a'), 'A');
+      await utimes(join(context, 'a'), time, time);
+      const [a] = await scan({ statCache });
+      assert.equal(a?.type === 'file' && a.sha256, digestOf(Buffer.from('A')).slice(7));
+    });
+  });
+
+  it('rehashes a file that was changed in the tick of the scan before', async () => {
+    await withContext(async (context, scan, _helper, directory) => {
+      const statCache = join(directory, 'stat');
+      for (let round = 0; round < 30; round++) {
+        const text = String(round % 10);
+        await writeFile(join(context, 'a'), text);
+        const [a] = await scan({ statCache });
+        assert.equal(a?.type === 'file' && a.sha256, digestOf(Buffer.from(text)).slice(7));
+      }
+    });
+  });
+
+  it('ignores a stat cache that is torn or foreign, and replaces it', async () => {
+    await withContext(async (context, scan, _helper, directory) => {
+      const statCache = join(directory, 'stat');
+      await files(context, ['a', 'b/c']);
+      await setTimeout(20);
+      const first = await scan({ statCache });
+      const whole = await readFile(statCache);
+      const flipped = Buffer.from(whole);
+      flipped[60] = (flipped[60] ?? 0) ^ 1;
+      for (const bytes of [whole.subarray(0, 50), Buffer.from('something else'), flipped]) {
+        await writeFile(statCache, bytes);
+        assert.deepEqual(await scan({ statCache }), first);
+        assert.equal((await readFile(statCache)).length, whole.length);
+      }
+    });
+  });
+
+  it('rejects a directory that is not there, and leaves nothing', async () => {
+    await withContext(async (context, scan, _helper, directory) => {
+      await rm(context, { recursive: true });
+      await assert.rejects(
+        scan({ statCache: join(directory, 'stat') }),
+        (error) => hasCode(error, 'ERR_HELPER_FAILED') && /no such file/.test(error.message),
+      );
+      assert.deepEqual(await readdir(directory), []);
+    });
+  });
+});
+
+describe('scan of a layer directory', () => {
+  it(`finds what extract was told, whiteouts and opaque marks too${NEEDS_ROOT}`, async function () {
+    if (!IS_ROOT) this.skip();
+    await withContext(async (_context, scan, helper, directory) => {
+      const entries = await extracted(helper, directory, [
+        { name: 'd/', type: '5', mode: 0o700, mtime: 5 },
+        { name: 'd/.wh..wh..opq' },
+        { name: 'd/.wh.gone' },
+        { name: 'd/z', content: 'x', uid: 9, pax: { mtime: '7.125', 'SCHILY.xattr.user.a': 'b' } },
+        { name: 'd/a', type: '1', link: 'd/z' },
+        { name: 'null', type: '3', device: [1, 3] },
+      ]);
+      const scanned = await scan({ path: join(directory, 'layer'), format: 'layer' });
+      assert.deepEqual(scanned, entries);
+    });
+  });
+});
+
+describe('scan of an archive', () => {
+  const plain = tar([
+    { name: './dir/file', content: 'first' },
+    { name: 'dir/.wh.file', content: 'no whiteout' },
+    { name: 'dir/file', content: 'second' },
+    { name: 'a', type: '1', link: 'dir/file' },
+  ]);
+  const through = (command: string) => (bytes: Buffer) =>
+    execFileSync(command, ['-c'], { input: bytes });
+  const packers: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+    gzip: (bytes) => gzipSync(bytes),
+    zstd: (bytes) => zstdCompressSync(bytes),
+    bzip2: through('bzip2'),
+    xz: through('xz'),
+  };
+  for (const [format, pack] of Object.entries(packers)) {
+    it(`unpacks ${format}, so that its members can be composed (AD-2)`, async () => {
+      await withHelper(async (helper, directory) => {
+        const [path, index] = [join(directory, 'archive'), join(directory, 'index')];
+        const unpacked = join(directory, 'tar');
+        await writeFile(path, pack(plain));
+        const source = { kind: 'archive', path, format: 'files', tar: unpacked } as const;
+        const reply = await helper.scan({ source, index }, { signal });
+        assert.deepEqual([reply.archive, reply.unpacked], [true, true]);
+        assert.deepEqual(paths(await entriesOf(index)), ['a', 'dir', 'dir/.wh.file', 'dir/file']);
+        const layer = join(directory, 'layer');
+        const request = { list: index, roots: [], files: [unpacked], directory: layer };
+        await helper.compose(request, { signal });
+        assert.equal(await readFile(join(layer, 'a'), 'utf8'), 'second');
+      });
+    });
+  }
+
+  it('leaves a plain tar where it is', async () => {
+    await withHelper(async (helper, directory) => {
+      const [path, index] = [join(directory, 'archive'), join(directory, 'index')];
+      await writeFile(path, plain);
+      const source = {
+        kind: 'archive',
+        path,
+        format: 'files',
+        tar: join(directory, 'tar'),
+      } as const;
+      const reply = await helper.scan({ source, index }, { signal });
+      assert.deepEqual([reply.archive, reply.unpacked], [true, false]);
+      assert.deepEqual((await readdir(directory)).sort(), ['archive', 'index']);
+    });
+  });
+
+  for (const [what, bytes] of [
+    ['an empty file', Buffer.alloc(0)],
+    ['a text', Buffer.from('text '.repeat(500))],
+    ['a compressed text', gzipSync('text')],
+    ['a damaged gzip', gzipSync(plain).subarray(0, 20)],
+    ['zeros', Buffer.alloc(2048)],
+  ] as const) {
+    it(`says that ${what} is no archive, and writes nothing`, async () => {
+      await withHelper(async (helper, directory) => {
+        const path = join(directory, 'archive');
+        await writeFile(path, bytes);
+        const source = {
+          kind: 'archive',
+          path,
+          format: 'files',
+          tar: join(directory, 'tar'),
+        } as const;
+        const reply = await helper.scan({ source, index: join(directory, 'index') }, { signal });
+        assert.equal(reply.archive, false);
+        assert.deepEqual(await readdir(directory), ['archive']);
+      });
+    });
+  }
+});
+
+describe('remove', () => {
+  it('deletes trees with directories that nobody may write to, and what is not there', async () => {
+    await withContext(async (context, _scan, helper) => {
+      await files(context, ['a/b/c/d', 'a/e']);
+      await symlink('/etc', join(context, 'a/link'));
+      await chmod(join(context, 'a/b/c'), 0o000);
+      await chmod(join(context, 'a/b'), 0o500);
+      await helper.remove({ paths: [join(context, 'a'), join(context, 'none')] }, { signal });
+      assert.deepEqual(await readdir(context), []);
+      assert.ok((await readdir('/etc')).length > 0);
+    });
+  });
+
+  it('deletes trees deeper than a path may be long', async () => {
+    await withContext(async (context, _scan, helper) => {
+      const name = 'd'.repeat(200);
+      let top = join(context, name);
+      await mkdir(top);
+      for (let depth = 0; depth < 60; depth++) {
+        const outer = join(context, 'outer');
+        await mkdir(outer);
+        await rename(top, join(outer, name));
+        top = join(context, name);
+        await rename(outer, top);
+      }
+      await helper.remove({ paths: [top] }, { signal });
+      assert.deepEqual(await readdir(context), []);
+    });
+  });
+});
