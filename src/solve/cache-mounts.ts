@@ -18,7 +18,8 @@ import { copyEntries } from './copy-entries.ts';
 import type { BaseImage } from './layer.ts';
 import { writeList } from './layers.ts';
 import { sourceMissing } from './match-source.ts';
-import { type Origin, Places } from './origins.ts';
+import type { Origin } from './origins.ts';
+import { Places } from './places.ts';
 import type { StepContext } from './step-context.ts';
 
 export interface CacheRequest {

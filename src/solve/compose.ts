@@ -1,6 +1,6 @@
 /** Turns a decided entry list into a layer, reading bytes only when the store has no such layer yet. */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseLayerID } from '../../cache/index.ts';
 import { MEDIA_TYPE } from '../oci/descriptor.ts';
@@ -9,7 +9,8 @@ import { identityOfEntries } from '../tree/index-codec.ts';
 import type { CopyResult } from './copy-entries.ts';
 import type { Layer } from './layer.ts';
 import { writeList } from './layers.ts';
-import { type Origin, Places } from './origins.ts';
+import type { Origin } from './origins.ts';
+import { Places } from './places.ts';
 import type { Executed, StepContext, Wanted } from './step-context.ts';
 
 /** The layer of these entries. Its identity is known before a byte is read: an equal layer is used again. */
@@ -24,9 +25,13 @@ export async function composeLayer(
   const places = new Places();
   const list = context.layers.temporary('list');
   await writeList(list, await withSources(result, places));
-  if (wanted.directory) await composeDirectory(layer, list, places, context);
-  else await composeBlob(layer, list, places, { wanted, context });
-  await rm(list);
+  if (!wanted.directory) {
+    await composeBlob(layer, list, places, { wanted, context });
+    return { layer, cached: false };
+  }
+  // Beside the directory that the RUN waits for, from the same sources: the RUN does not wait for this.
+  if (wanted.blob) context.background(context.layers.blobFrom(layer, { list, places }));
+  await composeDirectory(layer, list, places, context);
   return { layer, cached: false };
 }
 

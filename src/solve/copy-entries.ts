@@ -5,7 +5,7 @@
  * content is; whether it must be read at all is decided by the layer's identity.
  */
 
-import { matchesIgnore } from '../context/ignore.ts';
+import { createIgnore } from '../context/ignore.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Chmod } from '../plan/step.ts';
 import { applyChmod } from '../tree/chmod.ts';
@@ -79,6 +79,7 @@ export function copyEntries<O extends SourceTree>(request: CopyRequest<O>): Copy
 class Copy<O extends SourceTree> {
   readonly #request: CopyRequest<O>;
   readonly #destination: Destination;
+  readonly #isExcluded: (path: string) => boolean;
   readonly #origins = new Map<string, ContentOrigin<O>>();
   /** For hard links: of each content, the destinations by source path. */
   readonly #links = new Map<string, Map<string, string>>();
@@ -87,6 +88,7 @@ class Copy<O extends SourceTree> {
   constructor(request: CopyRequest<O>) {
     this.#request = request;
     this.#destination = new Destination(request.parent);
+    this.#isExcluded = createIgnore(request.exclude);
   }
 
   run(): CopyResult<O> {
@@ -119,14 +121,12 @@ class Copy<O extends SourceTree> {
 
   #refuseSeveralOntoFile(resolved: string, isDirectory: boolean): void {
     const { sources } = this.#request;
-    const matched = sources.filter(
-      ({ selection }) => selection.kind !== 'matches' || selection.matches.length > 0,
-    );
-    if (matched.length < 2 || isDirectory) return;
+    const count = sources.reduce((sum, { selection }) => sum + countOf(selection), 0);
+    if (count < 2 || isDirectory) return;
     if (resolved === '' || this.#destination.lookup(resolved)?.type === 'directory') return;
     if (sources.every(isDirectorySource)) return;
     throw new TsbuildError('ERR_COPY_CONFLICT', {
-      message: `Cannot copy ${matched.length} sources to "${this.#request.destination}": it is not a directory`,
+      message: `Cannot copy ${count} sources to "${this.#request.destination}": it is not a directory`,
       details: { path: this.#request.destination },
       hint: 'With more than one source the destination must be a directory and end with a "/".',
     });
@@ -151,7 +151,8 @@ class Copy<O extends SourceTree> {
     const { exclude } = this.#request;
     for (const found of origin.tree.below(directory)) {
       const relative = found.entry.path.slice(skip);
-      if (exclude.length > 0 && matchesIgnore(exclude, toText(relative))) continue;
+      if (this.#isExcluded(toText(relative))) continue;
+      // Only where something is left out can a parent be missing.
       if (exclude.length > 0) this.#putParents(origin, directory, destination, relative);
       this.#put(origin, found, joinPath(destination, relative));
     }
@@ -161,20 +162,15 @@ class Copy<O extends SourceTree> {
   #copyParents(origin: O, path: string, destination: string): void {
     const at = path.indexOf('/./');
     const [pivot, pattern] = at === -1 ? ['', path] : [path.slice(0, at), path.slice(at + 3)];
-    const wanted = cleanPath(toBytes(pattern));
+    const wanted = toText(cleanPath(toBytes(pattern)));
+    const isWanted = wanted === '' ? () => true : createIgnore([wanted]);
     const literal = !hasWildcards(path);
     let found = false;
     for (const { path: base } of matchSource(origin.tree, pivot)) {
       const skip = base === '' ? 0 : base.length + 1;
       for (const item of origin.tree.below(base)) {
         const relative = item.entry.path.slice(skip);
-        if (wanted !== '' && !matchesIgnore([toText(wanted)], toText(relative))) continue;
-        if (
-          this.#request.exclude.length > 0 &&
-          matchesIgnore(this.#request.exclude, toText(relative))
-        ) {
-          continue;
-        }
+        if (!isWanted(toText(relative)) || this.#isExcluded(toText(relative))) continue;
         found = true;
         this.#putParents(origin, base, destination, relative);
         this.#put(origin, item, joinPath(destination, relative));
@@ -254,22 +250,31 @@ class Copy<O extends SourceTree> {
 
   /** Two source paths with one content are hard links; one source path copied twice is two files. */
   #rememberLink(content: ContentOrigin<O>, sourcePath: string, path: string): void {
-    let tree = this.#trees.indexOf(content.origin);
-    if (tree === -1) tree = this.#trees.push(content.origin) - 1;
-    const key = `${tree}:${content.layer}:${content.entry.path}`;
+    const key = this.#contentKey(content);
     const names = this.#links.get(key);
     if (names === undefined) this.#links.set(key, new Map([[sourcePath, path]]));
     else if (!names.has(sourcePath)) names.set(sourcePath, path);
   }
 
+  #contentKey({ origin, layer, entry }: ContentOrigin<O>): string {
+    let tree = this.#trees.indexOf(origin);
+    if (tree === -1) tree = this.#trees.push(origin) - 1;
+    return `${tree}:${layer}:${entry.path}`;
+  }
+
   /** Files that were one file in the source are one file in the layer (CP-19): the first name has the content. */
   #linked(entries: Entry[]): Entry[] {
-    const groups = [...this.#links.values()].filter((names) => names.size > 1);
+    const groups = [...this.#links].filter(([, names]) => names.size > 1);
     if (groups.length === 0) return entries;
     const files = new Set(entries.filter(({ type }) => type === 'file').map(({ path }) => path));
     const linkTo = new Map<string, string>();
-    for (const names of groups) {
-      const present = [...names.values()].filter((path) => files.has(path)).sort(comparePaths);
+    for (const [key, names] of groups) {
+      // A later source may have put something else there.
+      const hasContent = (path: string): boolean => {
+        const content = this.#origins.get(path);
+        return content !== undefined && files.has(path) && this.#contentKey(content) === key;
+      };
+      const present = [...names.values()].filter(hasContent).sort(comparePaths);
       const [first, ...others] = present;
       for (const other of others) if (first !== undefined) linkTo.set(other, first);
     }
@@ -285,6 +290,10 @@ class Copy<O extends SourceTree> {
     const mode = chmod?.kind === 'octal' ? chmod.mode : 0o755;
     return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mtime: now };
   }
+}
+
+function countOf(selection: Selection): number {
+  return selection.kind === 'matches' ? selection.matches.length : 1;
 }
 
 function isDirectorySource({ selection }: TreeSource<SourceTree>): boolean {

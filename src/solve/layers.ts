@@ -19,6 +19,7 @@ import { encodeIndex } from '../tree/index-codec.ts';
 import { LayerIndex } from '../tree/layer-index.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
+import { Places } from './places.ts';
 import { type Limiter, Once } from './schedule.ts';
 
 /** A layer as an image lists it. */
@@ -34,11 +35,19 @@ export type LayerContent =
   /** An uncompressed tar; the index's file entries have their ranges in it. */
   | { readonly kind: 'tar'; readonly path: string; readonly index: LayerIndex };
 
+/** What compose reads: a list, and the places that its sources point into. */
+export interface ComposeSources {
+  readonly list: string;
+  readonly places: Places;
+}
+
 export interface LayersOptions {
   readonly store: Store;
   readonly workspace: Workspace;
   readonly helpers: Helpers;
-  readonly limiter: Limiter;
+  readonly jobs: Limiter;
+  /** Apart from the jobs that steps wait for: it goes on beside them. */
+  readonly compression: Limiter;
   readonly signal: AbortSignal;
   /** Told when bytes are fetched for a layer. */
   readonly onFetch?: (layer: Layer) => void;
@@ -122,12 +131,12 @@ export class Layers {
 
   /** Index, and directory if wanted, from the blob. */
   async #extract(layer: Layer, directory: string | undefined): Promise<void> {
-    const { store, helpers, limiter, signal } = this.#options;
+    const { store, helpers, jobs, signal } = this.#options;
     const blob = await this.#anyBlob(layer);
     const index = this.temporary('index');
     const helper =
       directory === undefined ? await helpers.files() : (await helpers.directories()).helper;
-    await limiter.run(
+    await jobs.run(
       () =>
         helper.extract(
           {
@@ -199,31 +208,37 @@ export class Layers {
     });
   }
 
+  /** The same from a list with sources, for a layer that is only being made. */
+  blobFrom(layer: Layer, from: ComposeSources): Promise<LayerBlob> {
+    return this.#blobs.get(layer.id, () => this.#compress(layer, from));
+  }
+
   async #composeBlob(layer: Layer): Promise<LayerBlob> {
-    const { helpers, limiter, signal } = this.#options;
     const index = await this.index(layer, { directories: false });
     const content = await this.content(layer);
+    const places = new Places();
     const list = this.temporary('list');
-    const entries = content.kind === 'directory' ? fromDirectory(index) : content.index.within('');
-    await writeList(list, entries);
+    if (content.kind === 'directory') {
+      places.root(content.path);
+      places.directories = true;
+      await writeList(list, fromDirectory(index));
+    } else {
+      places.file(content.path);
+      await writeList(list, content.index.within(''));
+    }
+    return await this.#compress(layer, { list, places });
+  }
+
+  async #compress(layer: Layer, { list, places }: ComposeSources): Promise<LayerBlob> {
+    const { helpers, compression, signal } = this.#options;
+    const { roots, files, directories } = places;
+    const helper = directories ? (await helpers.directories()).helper : await helpers.files();
     const path = this.temporary('blob');
-    const helper =
-      content.kind === 'directory' ? (await helpers.directories()).helper : await helpers.files();
-    const reply = await limiter.run(
-      () =>
-        helper.compose(
-          {
-            verb: 'compose',
-            list,
-            roots: content.kind === 'directory' ? [content.path] : [],
-            files: content.kind === 'tar' ? [content.path] : [],
-            blob: { path, compression: 'gzip' },
-          },
-          { signal },
-        ),
+    const blob = { path, compression: 'gzip' } as const;
+    const reply = await compression.run(
+      () => helper.compose({ verb: 'compose', list, roots, files, blob }, { signal }),
       signal,
     );
-    await rm(list);
     if (reply.blob === undefined) throw new TypeError('compose answered no blob');
     return await this.publishBlob(layer, path, MEDIA_TYPE.layerGzip, reply.blob);
   }

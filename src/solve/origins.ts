@@ -12,6 +12,7 @@ import { toBytes, toText } from '../tree/path.ts';
 import type { SourceTree } from './copy-entries.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
+import type { Places } from './places.ts';
 
 /** A source tree and the way to its files' bytes. */
 export interface Origin extends SourceTree {
@@ -23,27 +24,6 @@ export interface Origin extends SourceTree {
   readonly hostPath: ((path: string) => string) | undefined;
   /** Makes the bytes of these layers' files reachable for compose. */
   open(layer: number, places: Places): Promise<(entry: FileEntry) => EntrySource>;
-}
-
-/** The `roots` and `files` of a compose request under construction. */
-export class Places {
-  readonly roots: string[] = [];
-  readonly files: string[] = [];
-  /** Some bytes are in layer directories, which may belong to other ids. */
-  directories = false;
-
-  root(path: string): number {
-    return placeOf(this.roots, path);
-  }
-
-  file(path: string): number {
-    return placeOf(this.files, path);
-  }
-}
-
-function placeOf(list: string[], path: string): number {
-  const at = list.indexOf(path);
-  return at === -1 ? list.push(path) - 1 : at;
 }
 
 export interface OriginsOptions {

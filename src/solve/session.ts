@@ -47,7 +47,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     onNotice: (message) => progress.notice('info', message),
   });
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
-  const layers = new Layers({ store, workspace, helpers, limiter: jobs, signal });
+  const compression = new Limiter(options.concurrency ?? availableParallelism());
+  const layers = new Layers({ store, workspace, helpers, jobs, compression, signal });
   const client = createRegistryClient({ configPath: options.dockerConfig });
   return {
     store,

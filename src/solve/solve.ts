@@ -107,6 +107,7 @@ interface Solving {
 
 async function solveStage(stage: PlannedStage<BaseImage>, solving: Solving): Promise<SolvedStage> {
   let layers = await baseLayers(stage, solving);
+  prefetch(stage, layers, solving);
   const steps: SolvedStep[] = [];
   for (const [number, step] of stage.steps.entries()) {
     if (step.kind === 'config') {
@@ -121,6 +122,28 @@ async function solveStage(stage: PlannedStage<BaseImage>, solving: Solving): Pro
     if (solved.layer !== undefined) layers = [...layers, solved.layer];
   }
   return { layers, steps };
+}
+
+/**
+ * A base that is new here will be needed by the first step that is: its layers come while the build
+ * context is still being read. A base that is known is left where it is.
+ */
+function prefetch(
+  stage: PlannedStage<BaseImage>,
+  base: readonly Layer[],
+  { context }: Solving,
+): void {
+  const working = stage.steps.filter(({ kind }) => kind !== 'config');
+  if (stage.base.kind !== 'image' || working.length === 0) return;
+  const directories = working.some(({ kind }) => kind === 'run');
+  for (const layer of base) {
+    const fetch = async (): Promise<void> => {
+      if (await context.store.hasIndex(layer.id)) return;
+      if (directories) await context.beforeExecution();
+      await context.layers.index(layer, { directories });
+    };
+    context.background(fetch());
+  }
 }
 
 /** The stages whose files a step uses. */
