@@ -7,9 +7,9 @@
  */
 
 import { TsbuildError } from '../errors.ts';
-import type { DirectoryEntry, Entry } from '../tree/entry.ts';
+import { type DirectoryEntry, type Entry, metadataOf } from '../tree/entry.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
-import { ancestorsOf, comparePaths, joinPath, parentOf, toText } from '../tree/path.ts';
+import { ancestorsOf, comparePaths, isWithin, joinPath, parentOf, toText } from '../tree/path.ts';
 
 /** What a directory gets that is created because something goes below it. */
 export interface NewDirectory {
@@ -92,6 +92,11 @@ export class Destination {
 
   /** Puts an entry as `tar -x` does: whatever is there makes way, unless both are directories. */
   replace(entry: Entry): void {
+    if (entry.type !== 'directory' && this.#entries.get(entry.path)?.type === 'directory') {
+      for (const path of this.#entries.keys()) {
+        if (isWithin(path, entry.path)) this.#entries.delete(path);
+      }
+    }
     this.#entries.set(entry.path, entry);
   }
 
@@ -115,8 +120,8 @@ export class Destination {
 }
 
 /** A directory as it is seen, without what only its own layer's index says. */
-function plainDirectory({ opaque: _, implied: __, ...directory }: DirectoryEntry): DirectoryEntry {
-  return directory;
+function plainDirectory(directory: DirectoryEntry): DirectoryEntry {
+  return { ...metadataOf(directory), type: 'directory' };
 }
 
 function conflict(path: string, why: string): TsbuildError {
