@@ -35,17 +35,13 @@ export function compileIgnore(patterns: readonly string[]): IgnoreRule[] {
     .map((pattern) => compileRule(clean(pattern)));
 }
 
-/** Whether patterns ignore a path. For many paths: `createIgnore()`. @throws ERR_IGNORE_PATTERN */
-export function matchesIgnore(patterns: readonly string[], path: string): boolean {
-  return createIgnore(patterns)(path);
-}
-
 /** A function that tells whether a path is ignored: text, relative to the root. @throws ERR_IGNORE_PATTERN */
 export function createIgnore(patterns: readonly string[]): (path: string) => boolean {
   const rules = compileIgnore(patterns).map(({ regex, negated }) => ({
     regex: new RegExp(regex, 'u'),
     negated,
   }));
+  if (rules.length === 0) return () => false;
   return (path) => {
     const names = withParents(clean(path));
     return rules.findLast(({ regex }) => names.some((name) => regex.test(name)))?.negated === false;

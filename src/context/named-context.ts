@@ -13,7 +13,7 @@ export function parseNamedContext(name: string, value: string): NamedContextValu
   if (value.startsWith('docker-image://')) {
     return { kind: 'image', reference: value.slice('docker-image://'.length) };
   }
-  if (/^(?:https?|git|ssh|target|input):/.test(value) || /^git@/.test(value)) {
+  if (/^(?:(?:https?|git|ssh|target|input):|git@)/.test(value)) {
     throw new TsbuildError('ERR_UNSUPPORTED', {
       message: `Cannot use "${value}" as the build context "${name}"`,
       details: { feature: 'remote build context' },

@@ -10,8 +10,9 @@ import {
 import { decodeFlag } from '../../parser/flags.ts';
 import type { ParsedArguments, ParsedLine } from '../../parser/grammar.ts';
 import { readInstructions } from '../../parser/nodes.ts';
+import { createIgnore } from '../../src/context/ignore.ts';
 
-export { matchesIgnore as match, readIgnore } from '../../src/context/ignore.ts';
+export { readIgnore } from '../../src/context/ignore.ts';
 
 /** Parses as far as BuildKit's `parser.Parse` does; `dump` is its `Node.Dump`. */
 export function parse(text: string): object {
@@ -33,6 +34,11 @@ export function parse(text: string): object {
     warnings: warnings.map(({ message, range }) => ({ message, line: range.start.line })),
     syntax: detectSyntax(text),
   };
+}
+
+/** Whether ignore patterns match a path. */
+export function match(patterns: readonly string[], path: string): boolean {
+  return createIgnore(patterns)(path);
 }
 
 export function instructions(text: string): void {
