@@ -1,13 +1,14 @@
 /** Step kind: COPY and ADD. Entries are decided from indexes; bytes are read only for a layer that is new. */
 
 import { createHash } from 'node:crypto';
-import { TsbuildError } from '../errors.ts';
+import { lstat } from 'node:fs/promises';
+import { hasCode, TsbuildError } from '../errors.ts';
 import type { CopyStep } from '../plan/step.ts';
 import { ImageTree } from '../tree/image-tree.ts';
 import { encodeIndex } from '../tree/index-codec.ts';
 import { indexFromBytes } from '../tree/layer-index.ts';
 import { resolveOwner } from '../tree/owner.ts';
-import { toBytes } from '../tree/path.ts';
+import { toBytes, toPath } from '../tree/path.ts';
 import { composeLayer } from './compose.ts';
 import { copyEntries, type TreeSource } from './copy-entries.ts';
 import type { BaseImage, Layer } from './layer.ts';
@@ -107,13 +108,33 @@ async function openSources(
           opened.push({ origin, selection: { kind: 'parents', path: source.path } });
           break;
         }
-        const matches = matchSource(origin.tree, source.path);
+        const matches = await matchIn(origin, source.path);
         if (source.unpack) opened.push(...(await unpackMatches(origin, matches, context)));
         else opened.push({ origin, selection: { kind: 'matches', matches } });
       }
     }
   }
   return opened;
+}
+
+/** What a source matches; if that is nothing because the ignore file hides it, the error says so. */
+async function matchIn(origin: Origin, path: string): Promise<Match[]> {
+  try {
+    return matchSource(origin.tree, path);
+  } catch (error) {
+    const file = origin.hostPath?.(toPath(path));
+    if (!hasCode(error, 'ERR_SOURCE_MISSING') || file === undefined) throw error;
+    const isThere = await lstat(file).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) throw error;
+    throw new TsbuildError('ERR_SOURCE_MISSING', {
+      message: error.message,
+      details: error.details,
+      hint: 'It is there, but the ignore file (.dockerignore) leaves it out of the build context.',
+    });
+  }
 }
 
 /** Everything at the top of a small tree made for one file. */

@@ -1,9 +1,9 @@
 /** Which entries of a source tree the sources of a COPY name (CP-4, CP-5, CP-11). */
 
-import { TsbuildError } from '../errors.ts';
+import { suggest, TsbuildError } from '../errors.ts';
 import { hasWildcards, matchGlob, splitWildcards } from '../tree/glob.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
-import { toBytes, toPath, toText } from '../tree/path.ts';
+import { joinPath, nameOf, parentOf, toBytes, toPath, toText } from '../tree/path.ts';
 
 /** A place in a source tree that a source names. */
 export interface Match {
@@ -20,7 +20,7 @@ export function matchSource(tree: ImageTree, path: string): Match[] {
   const clean = toText(toPath(path));
   if (!hasWildcards(clean)) {
     const match = matchAt(tree, toBytes(clean));
-    if (match === undefined) throw sourceMissing(path);
+    if (match === undefined) throw sourceMissing(path, tree);
     return [match];
   }
   const { prefix, pattern } = splitWildcards(clean);
@@ -46,9 +46,20 @@ function matchAt(tree: ImageTree, named: string): Match | undefined {
   return found === undefined ? undefined : { named, path, found };
 }
 
-export function sourceMissing(path: string): TsbuildError {
+export function sourceMissing(path: string, tree?: ImageTree): TsbuildError {
+  const guess = tree === undefined ? undefined : similarPath(tree, toPath(path));
   return new TsbuildError('ERR_SOURCE_MISSING', {
     message: `Cannot copy "${path}": not found`,
     details: { path },
+    hint: guess === undefined ? undefined : `Did you mean "${guess}"?`,
   });
+}
+
+/** Something in the same directory whose name is nearly the same. */
+function similarPath(tree: ImageTree, path: string): string | undefined {
+  const directory = tree.resolve(parentOf(path), { followLast: true });
+  if (directory === undefined) return undefined;
+  const names = [...tree.list(directory)].map(({ entry }) => toText(nameOf(entry.path)));
+  const name = suggest(toText(nameOf(path)), names);
+  return name === undefined ? undefined : toText(joinPath(parentOf(path), toBytes(name)));
 }
