@@ -1,0 +1,159 @@
+/** Who builds: root, an ordinary user, or a user without namespaces. Each has a home of its own, and leaves nothing. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import {
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { missing } from './missing.ts';
+import { processesWith } from './sandbox.ts';
+
+/** `confined`: an ordinary user to whom the kernel refuses user namespaces. */
+export type AccountKind = 'root' | 'user' | 'confined';
+
+/** What a program came to. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Account {
+  readonly kind: AccountKind;
+  /** A directory that belongs to it. */
+  readonly home: string;
+  /** A directory with `node` in it that it may read. */
+  readonly nodeDirectory: string;
+  /** Runs a program as this account. Never rejects for its exit code. */
+  readonly run: (program: string, args: readonly string[], env?: Env) => Promise<Outcome>;
+  /** `tsbuild build …` by this account, on its own store. */
+  readonly tsbuild: (args: readonly string[], env?: Env) => Promise<Outcome>;
+  /** A copy of a folder of test/e2e/fixtures in its home. */
+  readonly copyFixture: (name: string) => Promise<string>;
+  /** Removes the home. Fails if a build has left a process, a mount or a temporary file. */
+  readonly close: () => Promise<void>;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const FIXTURES = join(ROOT, 'test/e2e/fixtures');
+const IDS = { root: 0, user: 4321, confined: 1000 } as const;
+const STORE = 'store';
+
+/** Why an account cannot be had here; undefined when it can. */
+export function whyNoAccount(kind: AccountKind): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root, to act as this and that user';
+  if (kind === 'root') return undefined;
+  return missing('setpriv', 'unshare', ...(kind === 'user' ? ['newuidmap', 'newgidmap'] : []));
+}
+
+/** Opens an account; close it when done. */
+export async function openAccount(kind: AccountKind): Promise<Account> {
+  const home = await mkdtemp(join(tmpdir(), `tsbuild-${kind}-`));
+  const id = IDS[kind];
+  const temporary = join(home, 'tmp');
+  await mkdir(temporary);
+  for (const path of [home, temporary]) {
+    await chmod(path, 0o755);
+    await chown(path, id, id);
+  }
+  // A clone may be where others must not look: they see it, and Node, inside their home.
+  const through = kind === 'root' ? [] : await entrance(kind, home);
+  const node = kind === 'root' ? process.execPath : join(home, 'bin/node');
+  const cli = join(kind === 'root' ? ROOT : join(home, 'tsbuild'), 'dist/cli.js');
+  const marker = `TSBUILD_TEST_HOME=${home}`;
+  const run: Account['run'] = async (program, args, env = {}) =>
+    await outcomeOf([...through, program, ...args], {
+      PATH: process.env['PATH'] ?? '',
+      HOME: home,
+      TMPDIR: temporary,
+      XDG_CACHE_HOME: join(home, '.cache'),
+      TSBUILD_STORE: join(home, STORE),
+      TSBUILD_TEST_HOME: home,
+      ...env,
+    });
+  return {
+    kind,
+    home,
+    nodeDirectory: dirname(node),
+    run,
+    tsbuild: async (args, env) => await run(node, [cli, 'build', '--progress=plain', ...args], env),
+    copyFixture: async (name) => {
+      const copy = join(home, name);
+      await cp(join(FIXTURES, name), copy, { recursive: true });
+      return copy;
+    },
+    close: async () => {
+      try {
+        assert.deepEqual(await processesWith(marker), [], 'a process was left');
+        assert.deepEqual(await mountsBelow(home), [], 'a mount was left');
+        assert.deepEqual(await readdir(temporary), [], 'a temporary file was left');
+        const scratch = join(home, STORE, 'v1/tmp');
+        assert.deepEqual(await readdir(scratch).catch(() => []), [], 'scratch was left');
+      } finally {
+        await rm(home, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** The command line that makes an ordinary user of root, in a mount namespace of its own. */
+async function entrance(kind: 'user' | 'confined', home: string): Promise<readonly string[]> {
+  const id = IDS[kind];
+  const files = await mkdtemp(join(home, 'etc-'));
+  await chmod(files, 0o755);
+  await mkdir(join(home, 'tsbuild'));
+  await mkdir(join(home, 'bin'));
+  await writeFile(join(home, 'bin/node'), '');
+  const users = `root:x:0:0::/root:/bin/sh\ntester:x:${id}:${id}::${home}:/bin/sh\n`;
+  await writeFile(join(files, 'passwd'), users);
+  await writeFile(join(files, 'subids'), 'tester:700000:65536\n');
+  const subids = ['subuid', 'subgid'].map((name) => `mount --bind ${files}/subids /etc/${name}`);
+  const script = [
+    `mount --bind '${ROOT}' ${home}/tsbuild`,
+    `mount --bind '${process.execPath}' ${home}/bin/node`,
+    `mount --bind ${files}/passwd /etc/passwd`,
+    ...(kind === 'user' ? subids : []),
+    `exec setpriv --reuid=${id} --regid=${id} --clear-groups ${kind === 'confined' ? CONFINE : ''} "$@"`,
+  ];
+  const arguments_ = ['--mount', '--propagation', 'private', 'sh', '-c', script.join(' && '), 'sh'];
+  return ['unshare', ...arguments_];
+}
+
+/**
+ * A user namespace in which no other can be made. Its limit is its own: nothing else on the machine
+ * notices. Who may set it (`--keep-caps`) must not stay so powerful.
+ */
+const CONFINE =
+  `unshare --user --map-user=${IDS.confined} --map-group=${IDS.confined} --keep-caps sh -c ` +
+  `'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all --inh-caps=-all "$@"' sh`;
+
+async function outcomeOf(command: readonly string[], env: Env): Promise<Outcome> {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, { env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return { code, ...said };
+}
+
+async function mountsBelow(folder: string): Promise<readonly string[]> {
+  const mounts = await readFile('/proc/self/mounts', 'utf8');
+  return mounts.split('\n').filter((line) => line.includes(`${folder}/`));
+}
