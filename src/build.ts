@@ -154,7 +154,8 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
         dockerfile: running.file.path,
         namedDirectories: directoriesOf(request),
         sandbox: sandboxOf(options),
-        needsSandbox: plan.stages.some(({ steps }) => steps.some(({ kind }) => kind === 'run')),
+        firstRun: plan.stages.flatMap(({ steps }) => steps).find(({ kind }) => kind === 'run')
+          ?.location,
         now: epoch ?? Math.floor(Date.now() / 1000),
         stage,
         signal: stop,

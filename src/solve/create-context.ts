@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { download } from '../context/download.ts';
 import { type ScannedContext, scanContext } from '../context/local-context.ts';
-import { TsbuildError } from '../errors.ts';
+import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
 import type { PlannedStage } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { Origins } from './origins.ts';
@@ -18,8 +18,8 @@ export interface StepContextOptions {
   readonly dockerfile: string;
   readonly namedDirectories: ReadonlyMap<string, string>;
   readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
-  /** The plan has a RUN: before anything is executed, it must be sure that this machine can. */
-  readonly needsSandbox: boolean;
+  /** Where the plan's first RUN is: before anything is executed, it must be sure that this machine can. */
+  readonly firstRun: SourceLocation | undefined;
   /** Seconds since the Unix epoch. */
   readonly now: number;
   readonly stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>;
@@ -68,7 +68,14 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     locks: new Map(),
     emptied: new Set(),
     beforeExecution: async () => {
-      if (options.needsSandbox) await helpers.sandbox();
+      const { firstRun } = options;
+      if (firstRun === undefined) return;
+      try {
+        await helpers.sandbox();
+      } catch (error) {
+        // Whichever step asks: the RUN is what cannot be done.
+        throw locate(error, firstRun);
+      }
     },
     download: (url, to) => download(url, to, { signal }),
   };
