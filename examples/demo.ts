@@ -1,15 +1,15 @@
 /**
  * npm run demo: builds examples/quickstart into an OCI layout, from a base image that is made on the
- * spot. Everything it writes is below .demo/.
+ * spot. Everything it writes is below .demo/, or another folder: `npm run demo -- FOLDER`.
  */
 
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildResult, build, plainProgress, TsbuildError } from '../src/index.ts';
 import { buildBaseImage } from './base-image.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const FOLDER = join(ROOT, '.demo');
+const FOLDER = resolve(process.argv[2] ?? join(ROOT, '.demo'));
 const BASE = join(FOLDER, 'base');
 const IMAGE = join(FOLDER, 'image');
 
