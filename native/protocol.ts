@@ -80,7 +80,7 @@ export interface ScanArchive {
 }
 
 export interface ScanReply {
-  /** False when the source is no archive; then nothing was written. */
+  /** Of an archive: false when the file is none; then nothing was written. Of a directory: false. */
   readonly archive: boolean;
   readonly index: IndexSummary;
   /** Of an archive: whether `tar` was written (it was compressed). */

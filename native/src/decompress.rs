@@ -10,6 +10,9 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 
+/// KiB. `xz -9` needs 65 MiB to decompress; a header may ask for 4 GiB.
+const MAX_XZ_MEMORY: u32 = 100 << 10;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Plain,
@@ -112,7 +115,7 @@ pub fn decompress(
             send(&mut reader, pool, output, cancel)
         }
         Format::Xz => {
-            let mut reader = lzma_rust2::XzReader::new(&mut source, true);
+            let mut reader = lzma_rust2::XzReader::new_mem_limit(&mut source, true, MAX_XZ_MEMORY);
             send(&mut reader, pool, output, cancel)
         }
         Format::Zstd => zstd::stream::read::Decoder::with_buffer(&mut source)

@@ -29,6 +29,7 @@ mod member;
 mod metadata;
 mod mount;
 mod namespace;
+mod pax;
 mod pending;
 mod protocol;
 mod remove;

@@ -2,9 +2,9 @@
 
 use crate::entry::{Entry, Kind, split};
 use crate::error::Error;
+use crate::pax::Records;
 use crate::protocol::ArchiveFormat;
 use crate::resolve::unsafe_path;
-use crate::tar_header::Records;
 use crate::tar_reader::Member;
 
 /// What a member says.

@@ -4,9 +4,9 @@
 use crate::error::{Error, at};
 use crate::remove::remove_tree;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,11 +55,11 @@ pub struct PendingDirectory {
 impl PendingDirectory {
     pub fn create(path: &Path) -> Result<PendingDirectory, Error> {
         let temporary = temporary_name(path);
-        std::fs::DirBuilder::new()
-            .mode(0o755)
-            .create(&temporary)
-            .map_err(at(path, Error::Create))?;
+        std::fs::create_dir(&temporary).map_err(at(path, Error::Create))?;
         let name = PendingName::new(temporary, path);
+        // Whatever the umask is: it becomes the root of somebody's filesystem.
+        std::fs::set_permissions(&name.temporary, Permissions::from_mode(0o755))
+            .map_err(at(path, Error::Create))?;
         Ok(PendingDirectory { name })
     }
 

@@ -1,8 +1,9 @@
 //! Sparse members: which parts of a file a tar has, in the formats of GNU and PAX. No privileges.
 
 use crate::error::Error;
+use crate::pax::decimal;
 use crate::tar_header::{BLOCK, Header, sparse_map};
-use crate::tar_reader::{MAX_SPECIAL, Member, Stream, TarReader, decimal};
+use crate::tar_reader::{MAX_SPECIAL, Member, Stream, TarReader};
 
 impl<S: Stream> TarReader<S> {
     /// Reads the map of an old GNU header and of the blocks that continue it.

@@ -11,8 +11,8 @@
 use crate::codec::{Input, put_bytes, put_varint};
 use crate::entry::{Digest, compare, shared_prefix};
 use crate::error::{Error, at};
+use crate::pax::Records;
 use crate::pending::PendingFile;
-use crate::tar_header::Records;
 use rustix::fs::Stat;
 use std::cmp::Ordering;
 use std::fs::File;

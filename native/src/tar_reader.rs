@@ -2,8 +2,9 @@
 
 use crate::chunk::Slice;
 use crate::error::Error;
+use crate::pax::{Records, decimal, merge, parse_time, pax_records};
 use crate::sparse::PaxSparse;
-use crate::tar_header::{BLOCK, Header, Records, parse_time, pax_records};
+use crate::tar_header::{BLOCK, Header};
 use std::path::PathBuf;
 
 /// What PAX headers, long names and sparse maps may hold, as in Go's reader; real ones are far smaller.
@@ -333,28 +334,10 @@ impl<S: Stream> TarReader<S> {
     }
 }
 
-/// Later records win; an empty value takes the record away; repeated sparse pairs all stay.
-fn merge(records: &mut Records, found: Records) {
-    for (key, value) in found {
-        let repeats = key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes";
-        if !repeats {
-            records.retain(|(known, _)| *known != key);
-        }
-        if !value.is_empty() || key.starts_with(b"SCHILY.xattr.") {
-            records.push((key, value));
-        }
-    }
-}
-
 fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.iter().position(|&byte| byte == 0);
     bytes.truncate(end.unwrap_or(bytes.len()));
     bytes
-}
-
-pub fn decimal(text: &[u8]) -> Option<u64> {
-    let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    number.try_into().ok()
 }
 
 fn id(number: i64) -> Option<u32> {

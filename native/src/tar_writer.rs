@@ -2,7 +2,8 @@
 //! is always the same bytes. No privileges.
 
 use crate::entry::{Entry, Kind, split};
-use crate::tar_header::{BLOCK, format_time, put_pax_record};
+use crate::pax::{format_time, put_pax_record};
+use crate::tar_header::BLOCK;
 
 /// The end of an archive.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];

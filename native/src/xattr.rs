@@ -1,6 +1,6 @@
 //! Reads the extended attributes that belong into a layer. Privileges: those of who may read the file.
 
-use crate::tar_header::Records;
+use crate::pax::Records;
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 

@@ -206,6 +206,40 @@ describe('compose', () => {
     });
   }
 
+  it('ends when it is aborted, with the reason, and leaves nothing', async () => {
+    await withHelper(async (helper, directory) => {
+      await writeFile(join(directory, 'big'), Buffer.alloc(64 << 20, 'tsbuild'));
+      const entries = Array.from({ length: 20 }, (_, i): Entry => {
+        const source = { kind: 'path', root: 0, path: 'big' } as const;
+        return {
+          ...metadata(`file-${String(i).padStart(2, '0')}`),
+          type: 'file',
+          size: 64 << 20,
+          source,
+        };
+      });
+      const list = await writeList(join(directory, 'list'), entries);
+      const out = join(directory, 'out');
+      await mkdir(out);
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const composing = helper.compose(
+        {
+          list,
+          roots: [directory],
+          files: [],
+          index: join(out, 'index'),
+          directory: join(out, 'layer'),
+          blob: { path: join(out, 'blob'), compression: 'gzip' },
+        },
+        { signal: controller.signal },
+      );
+      setTimeout(() => controller.abort(reason), 30);
+      await assert.rejects(composing, (error) => error === reason);
+      assert.deepEqual(await readdir(out), []);
+    });
+  });
+
   it(`fills a directory: modes after owners, times of directories too, whiteouts and opaque marks${NEEDS_ROOT}`, async function () {
     if (!IS_ROOT) this.skip();
     await withHelper(async (helper, directory) => {
