@@ -29,6 +29,14 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A program under way, in a process group of its own, as a terminal's foreground job has one. */
+export interface Started {
+  readonly pid: number;
+  /** What it has written to stderr up to now. */
+  readonly stderr: () => string;
+  readonly outcome: Promise<Outcome>;
+}
+
 export interface Account {
   readonly kind: AccountKind;
   /** A directory that belongs to it. */
@@ -39,6 +47,10 @@ export interface Account {
   readonly run: (program: string, args: readonly string[], env?: Env) => Promise<Outcome>;
   /** `tsbuild build …` by this account, on its own store. */
   readonly tsbuild: (args: readonly string[], env?: Env) => Promise<Outcome>;
+  /** The same, to be sent signals while it runs. */
+  readonly start: (args: readonly string[], env?: Env) => Started;
+  /** Fails if a build has left a process, a mount or a temporary file. */
+  readonly assertClean: () => Promise<void>;
   /** A copy of a folder of test/e2e/fixtures in its home. */
   readonly copyFixture: (name: string) => Promise<string>;
   /** Removes the home. Fails if a build has left a process, a mount or a temporary file. */
@@ -74,8 +86,8 @@ export async function openAccount(kind: AccountKind): Promise<Account> {
   const node = kind === 'root' ? process.execPath : join(home, 'bin/node');
   const cli = join(kind === 'root' ? ROOT : join(home, 'tsbuild'), 'dist/cli.js');
   const marker = `TSBUILD_TEST_HOME=${home}`;
-  const run: Account['run'] = async (program, args, env = {}) =>
-    await outcomeOf([...through, program, ...args], {
+  const start = (program: string, args: readonly string[], env: Env = {}): Started =>
+    startProgram([...through, program, ...args], {
       PATH: process.env['PATH'] ?? '',
       HOME: home,
       TMPDIR: temporary,
@@ -84,12 +96,23 @@ export async function openAccount(kind: AccountKind): Promise<Account> {
       TSBUILD_TEST_HOME: home,
       ...env,
     });
+  const build: Account['start'] = (args, env) =>
+    start(node, [cli, 'build', '--progress=plain', ...args], env);
+  const assertClean = async (): Promise<void> => {
+    assert.deepEqual(await processesWith(marker), [], 'a process was left');
+    assert.deepEqual(await mountsBelow(home), [], 'a mount was left');
+    assert.deepEqual(await readdir(temporary), [], 'a temporary file was left');
+    const scratch = join(home, STORE, 'v1/tmp');
+    assert.deepEqual(await readdir(scratch).catch(() => []), [], 'scratch was left');
+  };
   return {
     kind,
     home,
     nodeDirectory: dirname(node),
-    run,
-    tsbuild: async (args, env) => await run(node, [cli, 'build', '--progress=plain', ...args], env),
+    run: async (program, args, env) => await start(program, args, env).outcome,
+    tsbuild: async (args, env) => await build(args, env).outcome,
+    start: build,
+    assertClean,
     copyFixture: async (name) => {
       const copy = join(home, name);
       await cp(join(FIXTURES, name), copy, { recursive: true });
@@ -97,11 +120,7 @@ export async function openAccount(kind: AccountKind): Promise<Account> {
     },
     close: async () => {
       try {
-        assert.deepEqual(await processesWith(marker), [], 'a process was left');
-        assert.deepEqual(await mountsBelow(home), [], 'a mount was left');
-        assert.deepEqual(await readdir(temporary), [], 'a temporary file was left');
-        const scratch = join(home, STORE, 'v1/tmp');
-        assert.deepEqual(await readdir(scratch).catch(() => []), [], 'scratch was left');
+        await assertClean();
       } finally {
         await rm(home, { recursive: true, force: true });
       }
@@ -140,17 +159,21 @@ const CONFINE =
   `unshare --user --map-user=${IDS.confined} --map-group=${IDS.confined} --keep-caps sh -c ` +
   `'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all --inh-caps=-all "$@"' sh`;
 
-async function outcomeOf(command: readonly string[], env: Env): Promise<Outcome> {
+function startProgram(command: readonly string[], env: Env): Started {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    env: { ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const said = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
-  const code = await new Promise<number | null>((resolve, reject) => {
+  const outcome = new Promise<Outcome>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', resolve);
+    child.once('close', (code) => resolve({ code, ...said }));
   });
-  return { code, ...said };
+  return { pid: child.pid ?? 0, stderr: () => said.stderr, outcome };
 }
 
 async function mountsBelow(folder: string): Promise<readonly string[]> {
