@@ -48,15 +48,16 @@ async function readText(path: string): Promise<string | undefined> {
     if (!(error instanceof Error) || error instanceof TsbuildError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    if (code === 'EISDIR') throw unreadable(path, 'it is a directory');
-    if (code === 'EACCES') throw unreadable(path, 'permission denied');
-    throw error;
+    if (code === 'EISDIR') throw unreadable(path, 'it is a directory', error);
+    if (code === 'EACCES') throw unreadable(path, 'permission denied', error);
+    throw unreadable(path, error.message, error);
   }
 }
 
-function unreadable(path: string, why: string): TsbuildError {
+function unreadable(path: string, why: string, cause?: unknown): TsbuildError {
   return new TsbuildError('ERR_DOCKERFILE_MISSING', {
     message: `Cannot read the Dockerfile "${path}": ${why}`,
     details: { path },
+    cause,
   });
 }

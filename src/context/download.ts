@@ -21,7 +21,9 @@ export async function download(
   const file = await open(to, 'wx');
   let done = false;
   try {
-    const response = await fetch(url, { signal });
+    const { address, headers } = requestOf(url);
+    // A signal of its own: fetch lets go of its listener only when the garbage collector comes.
+    const response = await fetch(address, { headers, signal: AbortSignal.any([signal]) });
     if (!response.ok) {
       await response.body?.cancel();
       throw failed(url, `the server answered ${response.status}`, response.status);
@@ -30,7 +32,8 @@ export async function download(
     let size = 0;
     for await (const chunk of response.body ?? []) {
       hash.update(chunk);
-      await file.write(chunk);
+      // Unlike write(), this writes all of it.
+      await file.writeFile(chunk);
       size += chunk.length;
     }
     const modified = Date.parse(response.headers.get('last-modified') ?? '');
@@ -51,6 +54,22 @@ export async function download(
     await file.close();
     if (!done) await rm(to, { force: true });
   }
+}
+
+/** fetch takes no user and password in an address. Like BuildKit's, the server may compress with gzip. */
+function requestOf(url: string): {
+  readonly address: URL;
+  readonly headers: Readonly<Record<string, string>>;
+} {
+  const address = new URL(url);
+  const headers = { 'accept-encoding': 'gzip' };
+  const { username, password } = address;
+  if (username === '' && password === '') return { address, headers };
+  address.username = '';
+  address.password = '';
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  return { address, headers: { ...headers, authorization } };
 }
 
 function failed(

@@ -27,7 +27,7 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
 }
 
-/** Lists and hashes what the ignore rules leave. @throws ERR_CONTEXT_MISSING, ERR_IGNORE_PATTERN */
+/** Lists and hashes what the ignore rules leave. @throws ERR_CONTEXT_MISSING (an ignore file, too), ERR_IGNORE_PATTERN */
 export async function scanContext(options: ScanOptions): Promise<ScannedContext> {
   const { helper, index, statCache, signal } = options;
   const directory = resolve(options.directory);
@@ -74,7 +74,11 @@ async function readIgnoreFile(
   for (const file of candidates) {
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-      throw error;
+      throw new TsbuildError('ERR_CONTEXT_MISSING', {
+        message: `Cannot read the ignore file "${file}": ${error.message}`,
+        details: { path: file },
+        cause: error,
+      });
     });
     if (text !== undefined) return readIgnore(text);
   }
