@@ -1,0 +1,144 @@
+/** A session with a real store and the real helper, and what its steps are executed with. */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { CopyOrigin, CopyStep, PlannedSource, PlannedStage } from '../../src/plan/step.ts';
+import { Progress } from '../../src/progress/progress.ts';
+import { copyRunner } from '../../src/solve/copy.ts';
+import { createStepContext } from '../../src/solve/create-context.ts';
+import type { BaseImage, Layer } from '../../src/solve/layer.ts';
+import { openSession, type Session } from '../../src/solve/session.ts';
+import type { Executed, StepContext, Wanted } from '../../src/solve/step-context.ts';
+import type { Entry } from '../../src/tree/entry.ts';
+import { HELPER } from '../support/sandbox.ts';
+import { withDirectory } from '../support/temporary.ts';
+import { NOW } from './copying.ts';
+import { stageOf, stepOf } from './stage.ts';
+
+export interface StepFixture {
+  readonly session: Session;
+  readonly context: StepContext;
+  /** The build context. It is scanned once, when a step first needs it. */
+  readonly directory: string;
+  /** Writes files of the build context. */
+  readonly write: (files: Readonly<Record<string, string | Uint8Array>>) => Promise<void>;
+  /** What the next stage answers that is copied from. */
+  readonly stage: (layers: readonly Layer[]) => CopyOrigin<BaseImage>;
+}
+
+/** Nothing but an index and an uncompressed blob. */
+export const PLAIN: Wanted = { directory: false, blob: false };
+export const BLOB: Wanted = { directory: false, blob: true };
+export const DIRECTORY: Wanted = { directory: true, blob: false };
+
+/** Runs `use` with a session; `store` keeps what is in it from session to session. */
+export async function withSteps(
+  use: (fixture: StepFixture) => Promise<void>,
+  options: { readonly store?: string; readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  await withDirectory(async (base) => {
+    const { uid, gid, username } = userInfo();
+    const { signal = new AbortController().signal } = options;
+    const directory = join(base, 'context');
+    await mkdir(directory);
+    const session = await openSession({
+      store: options.store ?? join(base, 'store'),
+      helper: HELPER,
+      dockerConfig: undefined,
+      machine: { uid, gid, user: username },
+      concurrency: 2,
+      progress: new Progress(undefined),
+      signal,
+    });
+    const stages = new Map<PlannedStage<BaseImage>, readonly Layer[]>();
+    try {
+      const context = await createStepContext({
+        session,
+        contextDirectory: directory,
+        dockerfile: join(directory, 'Dockerfile'),
+        namedDirectories: new Map(),
+        sandbox: {
+          secrets: new Map(),
+          addHosts: [],
+          network: 'default',
+          shmSize: undefined,
+          ulimits: [],
+        },
+        firstRun: undefined,
+        now: NOW,
+        stage: async (stage) => stages.get(stage) ?? [],
+        signal,
+      });
+      await use({
+        session,
+        context,
+        directory,
+        write: async (files) => {
+          for (const [name, content] of Object.entries(files)) {
+            const path = join(directory, name);
+            await mkdir(dirname(path), { recursive: true });
+            await writeFile(path, content);
+          }
+        },
+        stage: (layers) => {
+          const stage = stageOf([]);
+          stages.set(stage, layers);
+          return { kind: 'stage', stage };
+        },
+      });
+    } finally {
+      await session.close();
+    }
+  });
+}
+
+export type CopyChanges = Partial<Omit<CopyStep<BaseImage>, 'sources' | 'destination'>>;
+
+/** `COPY sources destination`; a text is a path. */
+export function copyStep(
+  sources: readonly (string | PlannedSource)[],
+  destination: string,
+  changes: CopyChanges = {},
+): CopyStep<BaseImage> {
+  const { add = false } = changes;
+  return {
+    kind: 'copy',
+    ...stepOf({ created_by: 'COPY' }),
+    add,
+    origin: { kind: 'context' },
+    sources: sources.map((source) =>
+      typeof source === 'string' ? { kind: 'path', path: source, unpack: add } : source,
+    ),
+    destination,
+    chown: undefined,
+    chmod: undefined,
+    link: false,
+    parents: false,
+    exclude: [],
+    ...changes,
+  };
+}
+
+/** Executes a COPY on top of a parent. */
+export async function execute(
+  context: StepContext,
+  step: CopyStep<BaseImage>,
+  { parent = [], wanted = PLAIN }: { readonly parent?: readonly Layer[]; readonly wanted?: Wanted },
+): Promise<Executed> {
+  return await copyRunner(step, parent, context).execute(wanted);
+}
+
+/** The entries of a layer. */
+export async function entriesOf(context: StepContext, layer: Layer): Promise<readonly Entry[]> {
+  return [...(await context.layers.index(layer, { directories: false })).within('')];
+}
+
+/** The text of a file in a stack of layers. */
+export async function textOf(
+  { layers }: StepContext,
+  stack: readonly Layer[],
+  path: string,
+): Promise<string | undefined> {
+  return await layers.readText(stack, await layers.tree(stack, { directories: false }), path);
+}
