@@ -61,9 +61,19 @@ const BY_CODE: Readonly<Record<ErrorCode, keyof typeof EXIT>> = {
   ERR_HELPER_FAILED: 'environment',
 };
 
+/** What flags and the Dockerfile can say alike. Without a place in a file, a flag said it. */
+const BY_PLACE: readonly ErrorCode[] = [
+  'ERR_STAGE_UNKNOWN',
+  'ERR_UNSUPPORTED',
+  'ERR_REFERENCE_INVALID',
+  'ERR_DIGEST_INVALID',
+  'ERR_PLATFORM_INVALID',
+];
+
 /** The exit code for what a build rejected with. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof TsbuildError)) return EXIT.bug;
   const code: ErrorCode = error.code;
+  if (error.location === undefined && BY_PLACE.includes(code)) return EXIT.usage;
   return EXIT[BY_CODE[code]];
 }
