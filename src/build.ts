@@ -35,7 +35,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const failure = new AbortController();
   const signal = AbortSignal.any([failure.signal, ...(options.signal ? [options.signal] : [])]);
   const request = readRequest(options);
-  await requireDirectory(options.context);
+  await requireDirectory(
+    options.context,
+    'The last argument of tsbuild is a directory; the Dockerfile is named with -f.',
+  );
   const file = await readDockerfile(options.context, options.dockerfile);
   const dockerfile = parseDockerfile(file.text, { file: file.name });
 

@@ -1,9 +1,9 @@
 /** A build context that is a directory: which files count, and their index. */
 
 import { readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import type { Helper } from '../../native/index.ts';
-import { TsbuildError } from '../errors.ts';
+import { basename, join, resolve } from 'node:path';
+import type { Helper, IgnoreRule } from '../../native/index.ts';
+import { locate, TsbuildError } from '../errors.ts';
 import { compileIgnore, readIgnore } from './ignore.ts';
 
 /** A directory as it was when the build began. */
@@ -32,7 +32,7 @@ export async function scanContext(options: ScanOptions): Promise<ScannedContext>
   const { helper, index, statCache, signal } = options;
   const directory = resolve(options.directory);
   await requireDirectory(directory);
-  const patterns = await readIgnoreFile(directory, options.dockerfile);
+  const ignore = await readIgnoreFile(directory, options.dockerfile);
   const reply = await helper.scan(
     {
       verb: 'scan',
@@ -40,7 +40,7 @@ export async function scanContext(options: ScanOptions): Promise<ScannedContext>
         kind: 'directory',
         path: directory,
         format: 'context',
-        ignore: compileIgnore(patterns),
+        ignore,
         statCache,
       },
       index,
@@ -51,7 +51,7 @@ export async function scanContext(options: ScanOptions): Promise<ScannedContext>
 }
 
 /** @throws ERR_CONTEXT_MISSING */
-export async function requireDirectory(directory: string): Promise<void> {
+export async function requireDirectory(directory: string, hint?: string): Promise<void> {
   const found = await stat(directory).catch(() => undefined);
   if (found?.isDirectory()) return;
   throw new TsbuildError('ERR_CONTEXT_MISSING', {
@@ -60,15 +60,15 @@ export async function requireDirectory(directory: string): Promise<void> {
         ? `Cannot read the build context "${directory}": no such directory`
         : `Cannot read the build context "${directory}": it is not a directory`,
     details: { path: directory },
-    hint: 'The last argument of tsbuild is a directory; the Dockerfile is named with -f.',
+    hint,
   });
 }
 
-/** The patterns of the ignore file in force: the Dockerfile's own, else the context's (IGN-1, no merge). */
+/** The rules of the ignore file in force: the Dockerfile's own, else the context's (IGN-1, no merge). */
 async function readIgnoreFile(
   directory: string,
   dockerfile: string | undefined,
-): Promise<readonly string[]> {
+): Promise<readonly IgnoreRule[]> {
   const candidates = [join(directory, '.dockerignore')];
   if (dockerfile !== undefined) candidates.unshift(`${dockerfile}.dockerignore`);
   for (const file of candidates) {
@@ -80,7 +80,20 @@ async function readIgnoreFile(
         cause: error,
       });
     });
-    if (text !== undefined) return readIgnore(text);
+    if (text !== undefined) return compileFile(basename(file), text);
   }
   return [];
+}
+
+/** Line by line, so that a failure has its place. */
+function compileFile(file: string, text: string): readonly IgnoreRule[] {
+  return text.split('\n').flatMap((line, index) => {
+    try {
+      return compileIgnore(readIgnore(line));
+    } catch (error) {
+      const start = { line: index + 1, column: 0 };
+      const range = { start, end: { line: index + 1, column: line.length } };
+      throw locate(error, { file, range, source: text });
+    }
+  });
 }
