@@ -94,6 +94,7 @@ export class Sources<Image extends BaseImage> {
     const isUnknown =
       hasCode(error, 'ERR_IMAGE_NOT_FOUND') ||
       hasCode(error, 'ERR_REGISTRY_DENIED') ||
+      hasCode(error, 'ERR_REGISTRY_UNREACHABLE') ||
       hasCode(error, 'ERR_REFERENCE_INVALID');
     const short = name.replace(/^docker\.io\/library\//, '').replace(/:latest$/, '');
     const stage = isUnknown ? suggest(short, this.#stageNames) : undefined;

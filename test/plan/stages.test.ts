@@ -270,6 +270,18 @@ describe('planBuild(): images', () => {
     assert.equal(most, 3);
   });
 
+  it('hints at a stage when its misspelt name leads to no registry', async () => {
+    const building = plan('FROM scratch AS tools\nFROM scratch\nCOPY --from=toolz / /', {
+      resolveImage: async () => {
+        throw new TsbuildError('ERR_REGISTRY_UNREACHABLE', {
+          message: 'Cannot reach it',
+          details: { registry: 'docker.io' },
+        });
+      },
+    });
+    await assert.rejects(building, { hint: 'Did you mean the stage "tools"?' });
+  });
+
   it('locates a failure at its FROM, hints at a stage, and waits for the others', async () => {
     let isOther = false;
     const building = plan('FROM scratch AS tools\nFROM toolz\nCOPY --from=other / /', {
