@@ -8,7 +8,7 @@
 
 import { type Helper, openHelper } from '../../native/index.ts';
 import type { DirectoryFlavor } from '../../cache/index.ts';
-import { TsbuildError } from '../errors.ts';
+import { hasCode, TsbuildError } from '../errors.ts';
 import { type Machine, rungsFor } from './rungs.ts';
 
 /** A helper in its namespaces, and what its layer directories are like. */
@@ -79,7 +79,8 @@ export class Helpers {
         if (reasons.length > 0) this.#options.onNotice(`${rung.notice} (${reasons.join('; ')})`);
         return { helper, rung: mode, flavor: mode === 'single' ? 'single' : 'owned' };
       } catch (error) {
-        if (!(error instanceof TsbuildError) || error.code === 'ERR_HELPER_MISSING') throw error;
+        // Anything else is the binary's own fault: no other rung makes it better.
+        if (!hasCode(error, 'ERR_SANDBOX_FAILED')) throw error;
         reasons.push(rung.explain(error));
       }
     }

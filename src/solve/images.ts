@@ -1,7 +1,7 @@
 /** Base images: from a registry, or from a layout directory, as the solver wants them. */
 
 import { parseLayerID, type Store } from '../../cache/index.ts';
-import { TsbuildError } from '../errors.ts';
+import { hasCode, TsbuildError } from '../errors.ts';
 import type { Platform } from '../oci/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import {
@@ -30,7 +30,7 @@ export async function pullImage(
     client,
     documents: documentsIn(store),
   });
-  return await fromSource(source, platform, signal);
+  return await fromSource(withName(source, reference), platform, signal);
 }
 
 /** `oci-layout://PATH[:tag][@digest]`. @throws ERR_REFERENCE_INVALID, ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID */
@@ -47,7 +47,7 @@ export async function openLayoutImage(
       hint: 'A layout is oci-layout://PATH[:tag][@sha256:…].',
     });
   }
-  return await fromSource(layoutSource(parsed), platform, signal);
+  return await fromSource(withName(layoutSource(parsed), location), platform, signal);
 }
 
 async function fromSource(
@@ -65,6 +65,26 @@ async function fromSource(
       if (layer === undefined) return [];
       return [{ id: parseLayerID(diffID), pulled: { source, descriptor: layer, diffID } }];
     }),
+  };
+}
+
+/** The same source; its failures say which image it is whose bytes are wrong. */
+function withName(source: ImageSource, name: string): ImageSource {
+  const named = (error: unknown): unknown => {
+    if (!hasCode(error, 'ERR_DIGEST_MISMATCH')) return error;
+    const { details, hint } = error;
+    const message = `Cannot use "${name}": expected ${details.expected}, found ${details.found}`;
+    return new TsbuildError('ERR_DIGEST_MISMATCH', { message, details, hint, cause: error });
+  };
+  return {
+    resolve: async (platform, signal) =>
+      await source
+        .resolve(platform, signal)
+        .catch((error: unknown) => Promise.reject(named(error))),
+    fetchBlob: async (descriptor, to, signal) =>
+      await source
+        .fetchBlob(descriptor, to, signal)
+        .catch((error: unknown) => Promise.reject(named(error))),
   };
 }
 
