@@ -30,50 +30,50 @@ export interface CacheRequest {
   readonly empty: boolean;
 }
 
-export interface CacheSource {
-  /** What to mount. */
-  readonly path: string;
-  /** Lets the next user of a locked cache go on. */
-  readonly release: () => void;
+/** The directory of a cache mount, made when it is first used. @throws ERR_SOURCE_MISSING for `source` */
+export async function cacheDirectory(request: CacheRequest, context: StepContext): Promise<string> {
+  const { mount, empty } = request;
+  const { id, seed } = await identify(request, context);
+  const path = context.store.mountPath(id);
+  if (empty && !context.emptied.has(id)) await discard(path, context);
+  context.emptied.add(id);
+  if ((await stat(path).catch(() => undefined)) === undefined) {
+    await createCache(path, mount, seed, context);
+  }
+  return await pathWithin(join(path, 'fs', 'cache'), mount.source);
 }
 
-/** The directory of a cache mount, made when it is first used. @throws ERR_SOURCE_MISSING for `source` */
-export async function cacheDirectory(
-  { mount, target, from, empty }: CacheRequest,
+/**
+ * Waits until nobody else has the caches of a RUN that do not want to be shared. Answers what lets
+ * them go. Everybody locks in the order of the ids, each once: nobody waits in a circle.
+ */
+export async function lockCaches(
+  requests: readonly CacheRequest[],
   context: StepContext,
-): Promise<CacheSource> {
+): Promise<() => void> {
+  const ids = new Set<string>();
+  for (const request of requests) {
+    if (request.mount.sharing !== 'shared') ids.add((await identify(request, context)).id);
+  }
+  const turn = Promise.withResolvers<void>();
+  for (const id of [...ids].sort()) {
+    const before = context.locks.get(id) ?? Promise.resolve();
+    context.locks.set(
+      id,
+      before.then(() => turn.promise),
+    );
+    await before;
+  }
+  return turn.resolve;
+}
+
+async function identify(
+  { mount, target, from }: CacheRequest,
+  context: StepContext,
+): Promise<{ readonly id: string; readonly seed: Origin | undefined }> {
   const seed = from === undefined ? undefined : await context.origins.open(from);
   const identity = [mount.id ?? target, seed?.identity, mount.mode, mount.uid, mount.gid];
-  const id = hexOf(digestOf(JSON.stringify(identity)));
-  const release = await lockCache(id, mount.sharing, context);
-  try {
-    const path = context.store.mountPath(id);
-    if (empty && !context.emptied.has(id)) await discard(path, context);
-    context.emptied.add(id);
-    if ((await stat(path).catch(() => undefined)) === undefined) {
-      await createCache(path, mount, seed, context);
-    }
-    return { path: await pathWithin(join(path, 'fs', 'cache'), mount.source), release };
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-async function lockCache(
-  id: string,
-  sharing: CacheMount['sharing'],
-  { locks }: StepContext,
-): Promise<() => void> {
-  if (sharing === 'shared') return () => undefined;
-  const before = locks.get(id) ?? Promise.resolve();
-  const turn = Promise.withResolvers<void>();
-  locks.set(
-    id,
-    before.then(() => turn.promise),
-  );
-  await before;
-  return turn.resolve;
+  return { id: hexOf(digestOf(JSON.stringify(identity))), seed };
 }
 
 async function discard(path: string, { helpers, layers, signal }: StepContext): Promise<void> {

@@ -2,13 +2,15 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BindMount, SecretMount } from '../../parser/index.ts';
+import type { BindMount, CacheMount, SecretMount, TmpfsMount } from '../../parser/index.ts';
 import type { MountOperation } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import type { PlannedMount, RunStep } from '../plan/step.ts';
 import { type Entry, metadataOf } from '../tree/entry.ts';
+import { ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
 import { joinPath, toPath } from '../tree/path.ts';
+import { cacheDirectory, type CacheRequest, lockCaches } from './cache-mounts.ts';
 import { composeLayer } from './compose.ts';
 import { copyEntries } from './copy-entries.ts';
 import type { BaseImage } from './layer.ts';
@@ -16,8 +18,6 @@ import { sourceMissing } from './match-source.ts';
 import type { Origin } from './origins.ts';
 import { overlayStack } from './overlay-stack.ts';
 import type { StepContext } from './step-context.ts';
-import { ImageTree } from '../tree/image-tree.ts';
-import { cacheDirectory } from './cache-mounts.ts';
 
 type Planned = PlannedMount<BaseImage>;
 
@@ -55,76 +55,89 @@ export async function prepareMounts(
   step: RunStep<BaseImage>,
   context: StepContext,
 ): Promise<PreparedMounts> {
-  const operations: MountOperation[] = [];
-  const env: string[] = [];
-  const directories: string[] = [];
-  const files: string[] = [];
-  const releases: (() => void)[] = [];
-  const release = () => {
-    for (const each of releases.splice(0)) each();
-  };
+  const caches = step.mounts.flatMap((planned) =>
+    planned.mount.kind === 'cache' ? [cacheRequest(planned, planned.mount, step)] : [],
+  );
+  const release = await lockCaches(caches, context);
   try {
-    for (const planned of step.mounts) {
-      const { mount, target } = planned;
-      switch (mount.kind) {
-        case 'bind': {
-          const { operation, isFile } = await bindMount(planned, mount, context);
-          operations.push(operation);
-          (isFile ? files : directories).push(target);
-          break;
-        }
-        case 'cache': {
-          const source = await cacheDirectory(
-            { mount, target, from: planned.from, empty: step.ignoreCache },
-            context,
-          );
-          releases.push(source.release);
-          operations.push({
-            kind: 'bind',
-            source: source.path,
-            target,
-            readonly: mount.readonly,
-            recursive: false,
-            flags: ['nosuid', 'nodev'],
-          });
-          directories.push(target);
-          break;
-        }
-        case 'tmpfs':
-          operations.push({
-            kind: 'tmpfs',
-            target,
-            mode: 0o1777,
-            readonly: mount.readonly,
-            flags: ['nosuid', 'nodev'],
-            ...(mount.size !== undefined && { size: mount.size }),
-          });
-          directories.push(target);
-          break;
-        case 'secret': {
-          const bytes = secretBytes(mount, context);
-          if (bytes === undefined) break;
-          if (mount.env !== undefined)
-            env.push(`${mount.env}=${Buffer.from(bytes).toString('utf8')}`);
-          if (target === '') break;
-          operations.push(secretFile(mount, target, bytes));
-          files.push(target);
-          break;
-        }
-        case 'ssh':
-          if (mount.required) {
-            throw new TsbuildError('ERR_UNSUPPORTED', {
-              message: 'Cannot mount an SSH agent: this version of tsbuild does not forward one',
-              details: { feature: 'RUN --mount=type=ssh' },
-            });
-          }
-      }
-    }
+    const prepared: PreparedMount[] = [];
+    for (const planned of step.mounts) prepared.push(await prepareMount(planned, step, context));
+    return {
+      operations: prepared.flatMap(({ operations }) => operations ?? []),
+      env: prepared.flatMap(({ env }) => env ?? []),
+      directories: prepared.flatMap(({ directories }) => directories ?? []),
+      files: prepared.flatMap(({ files }) => files ?? []),
+      release,
+    };
   } catch (error) {
     release();
     throw error;
   }
-  return { operations, env, directories, files, release };
+}
+
+type PreparedMount = Partial<Omit<PreparedMounts, 'release'>>;
+
+async function prepareMount(
+  planned: Planned,
+  step: RunStep<BaseImage>,
+  context: StepContext,
+): Promise<PreparedMount> {
+  const { mount, target } = planned;
+  switch (mount.kind) {
+    case 'bind': {
+      const { operation, isFile } = await bindMount(planned, mount, context);
+      const points = isFile ? { files: [target] } : { directories: [target] };
+      return { operations: [operation], ...points };
+    }
+    case 'cache': {
+      const source = await cacheDirectory(cacheRequest(planned, mount, step), context);
+      const { readonly } = mount;
+      const flags = ['nosuid', 'nodev'] as const;
+      return {
+        operations: [{ kind: 'bind', source, target, readonly, recursive: false, flags }],
+        directories: [target],
+      };
+    }
+    case 'tmpfs':
+      return { operations: [tmpfs(mount, target)], directories: [target] };
+    case 'secret':
+      return secretMount(mount, target, context);
+    case 'ssh':
+      if (!mount.required) return {};
+      throw new TsbuildError('ERR_UNSUPPORTED', {
+        message: 'Cannot mount an SSH agent: this version of tsbuild does not forward one',
+        details: { feature: 'RUN --mount=type=ssh' },
+      });
+  }
+}
+
+function cacheRequest(
+  { target, from }: Planned,
+  mount: CacheMount,
+  step: RunStep<BaseImage>,
+): CacheRequest {
+  return { mount, target, from, empty: step.ignoreCache };
+}
+
+function tmpfs({ size, readonly }: TmpfsMount, target: string): MountOperation {
+  const flags = ['nosuid', 'nodev'] as const;
+  return {
+    kind: 'tmpfs',
+    target,
+    mode: 0o1777,
+    readonly,
+    flags,
+    ...(size !== undefined && { size }),
+  };
+}
+
+function secretMount(mount: SecretMount, target: string, context: StepContext): PreparedMount {
+  const bytes = secretBytes(mount, context);
+  if (bytes === undefined) return {};
+  const env =
+    mount.env === undefined ? [] : [`${mount.env}=${Buffer.from(bytes).toString('utf8')}`];
+  if (target === '') return { env };
+  return { operations: [secretFile(mount, target, bytes)], env, files: [target] };
 }
 
 /** @throws ERR_SECRET_MISSING for a required one */
