@@ -20,8 +20,8 @@ export interface Faults {
   ignoreRange?: boolean;
   /** Blobs are redirected to another origin: the same server under its other name. */
   redirect?: boolean;
-  /** Holds blobs back for ever after the first byte. */
-  stall?: boolean;
+  /** Holds blobs of at least this many bytes back for ever after the first byte; true: all. */
+  stall?: boolean | number;
 }
 
 export interface RegistryOptions {
@@ -194,7 +194,8 @@ function sendBlob(
     ...(range && { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` }),
   });
   if (request.method === 'HEAD') return void response.end();
-  if (faults.stall) return void response.write(body.subarray(0, 1));
+  if (faults.stall && bytes.length >= Number(faults.stall))
+    return void response.write(body.subarray(0, 1));
   if (faults.cutAfter !== undefined && (faults.cuts ?? 0) > 0) {
     faults.cuts = (faults.cuts ?? 0) - 1;
     response.write(body.subarray(0, faults.cutAfter), () => response.socket?.resetAndDestroy());
