@@ -1,17 +1,16 @@
 /** Buildah as the judge: the same Dockerfile must come to the same image. */
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { link, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual, promisify } from 'node:util';
+import { isDeepStrictEqual } from 'node:util';
 import type { ContainerConfig } from '../../src/oci/image.ts';
 import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
+import { writeCompareContext } from '../support/compare-context.ts';
 import { type ImageFile, type ReadImage, readImage } from '../support/layout-files.ts';
 import { itUnless, missing } from '../support/missing.ts';
 
-const execute = promisify(execFile);
 const test = itUnless(whyNoAccount('root') ?? missing('buildah', 'skopeo', 'busybox', 'tar'));
 
 describe("Buildah's image of the same Dockerfile", function () {
@@ -22,7 +21,7 @@ describe("Buildah's image of the same Dockerfile", function () {
     try {
       const base = (await busyboxBase(account)).folder;
       const context = await account.copyFixture('compare');
-      await writeContext(context);
+      await writeCompareContext(context);
       const ours = await buildOurs(account, context, base);
       const theirs = await buildTheirs(account, context, base);
       assert.deepEqual(judged(ours.config), judged(theirs.config));
@@ -98,19 +97,4 @@ function judged(config: ContainerConfig) {
     Env: [...(Env ?? [])].sort(),
     Labels: labels,
   };
-}
-
-/** What git would not keep: links of both kinds, modes, an archive with owners in it. */
-async function writeContext(context: string): Promise<void> {
-  const tree = join(context, 'tree');
-  await mkdir(join(tree, 'folder/deep/deeper'), { recursive: true });
-  await mkdir(join(tree, 'folder/none'), { mode: 0o700 });
-  await writeFile(join(tree, 'file'), 'a file\n', { mode: 0o640 });
-  await writeFile(join(tree, 'folder/script'), '#!/bin/sh\n', { mode: 0o755 });
-  await writeFile(join(tree, 'folder/deep/deeper/large'), Buffer.alloc(300_000, 'x'));
-  await symlink('folder/script', join(tree, 'link'));
-  await symlink('/nowhere', join(tree, 'dangling'));
-  await link(join(tree, 'file'), join(tree, 'folder/hard'));
-  const owners = ['--owner=some:4444', '--group=some:5555'];
-  await execute('tar', ['-C', tree, ...owners, '-czf', join(context, 'archive.tar.gz'), '.']);
 }

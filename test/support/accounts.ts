@@ -1,7 +1,7 @@
-/** Who builds: root, an ordinary user, or a user without namespaces. Each has a home of its own, and leaves nothing. */
+/** Who builds: root, or users with fewer and fewer rights. Each has a home of its own, and leaves nothing. */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
   chmod,
   chown,
@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { missing } from './missing.ts';
 import { processesWith } from './sandbox.ts';
 
@@ -53,9 +54,13 @@ export interface Account {
   readonly assertClean: () => Promise<void>;
   /** A copy of a folder of test/e2e/fixtures in its home. */
   readonly copyFixture: (name: string) => Promise<string>;
+  /** Gives it what root has written below a path. */
+  readonly own: (path: string) => Promise<void>;
   /** Removes the home. Fails if a build has left a process, a mount or a temporary file. */
   readonly close: () => Promise<void>;
 }
+
+const execute = promisify(execFile);
 
 type Env = Readonly<Record<string, string>>;
 
@@ -71,8 +76,11 @@ export function whyNoAccount(kind: AccountKind): string | undefined {
   return missing('setpriv', 'unshare', ...(kind === 'user' ? ['newuidmap', 'newgidmap'] : []));
 }
 
-/** Opens an account; close it when done. */
-export async function openAccount(kind: AccountKind): Promise<Account> {
+/** Opens an account; close it when done. A user has sub-ids, unless `subids` says otherwise. */
+export async function openAccount(
+  kind: AccountKind,
+  { subids = kind === 'user' }: { readonly subids?: boolean } = {},
+): Promise<Account> {
   const home = await mkdtemp(join(tmpdir(), `tsbuild-${kind}-`));
   const id = IDS[kind];
   const temporary = join(home, 'tmp');
@@ -82,7 +90,7 @@ export async function openAccount(kind: AccountKind): Promise<Account> {
     await chown(path, id, id);
   }
   // A clone may be where others must not look: they see it, and Node, inside their home.
-  const through = kind === 'root' ? [] : await entrance(kind, home);
+  const through = kind === 'root' ? [] : await entrance(kind, home, subids);
   const node = kind === 'root' ? process.execPath : join(home, 'bin/node');
   const cli = join(kind === 'root' ? ROOT : join(home, 'tsbuild'), 'dist/cli.js');
   const marker = `TSBUILD_TEST_HOME=${home}`;
@@ -118,6 +126,9 @@ export async function openAccount(kind: AccountKind): Promise<Account> {
       await cp(join(FIXTURES, name), copy, { recursive: true });
       return copy;
     },
+    own: async (path) => {
+      await execute('chown', ['-hR', `${id}:${id}`, path]);
+    },
     close: async () => {
       try {
         await assertClean();
@@ -129,7 +140,11 @@ export async function openAccount(kind: AccountKind): Promise<Account> {
 }
 
 /** The command line that makes an ordinary user of root, in a mount namespace of its own. */
-async function entrance(kind: 'user' | 'confined', home: string): Promise<readonly string[]> {
+async function entrance(
+  kind: Exclude<AccountKind, 'root'>,
+  home: string,
+  hasSubids: boolean,
+): Promise<readonly string[]> {
   const id = IDS[kind];
   const files = await mkdtemp(join(home, 'etc-'));
   await chmod(files, 0o755);
@@ -138,13 +153,13 @@ async function entrance(kind: 'user' | 'confined', home: string): Promise<readon
   await writeFile(join(home, 'bin/node'), '');
   const users = `root:x:0:0::/root:/bin/sh\ntester:x:${id}:${id}::${home}:/bin/sh\n`;
   await writeFile(join(files, 'passwd'), users);
-  await writeFile(join(files, 'subids'), 'tester:700000:65536\n');
+  await writeFile(join(files, 'subids'), hasSubids ? 'tester:700000:65536\n' : '');
   const subids = ['subuid', 'subgid'].map((name) => `mount --bind ${files}/subids /etc/${name}`);
   const script = [
     `mount --bind '${ROOT}' ${home}/tsbuild`,
     `mount --bind '${process.execPath}' ${home}/bin/node`,
     `mount --bind ${files}/passwd /etc/passwd`,
-    ...(kind === 'user' ? subids : []),
+    ...subids,
     `exec setpriv --reuid=${id} --regid=${id} --clear-groups ${kind === 'confined' ? CONFINE : ''} "$@"`,
   ];
   const arguments_ = ['--mount', '--propagation', 'private', 'sh', '-c', script.join(' && '), 'sh'];

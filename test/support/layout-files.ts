@@ -105,7 +105,7 @@ function filesOf(nodes: ReadonlyMap<string, Node>): Readonly<Record<string, Imag
   for (const path of paths) {
     const node = nodes.get(path);
     if (node === undefined) continue;
-    const { type, mode = 0, uid = 0, gid = 0, linkname } = node.header;
+    const { type, mode, uid, gid, linkname } = node.header;
     if (!firsts.has(node)) firsts.set(node, path);
     files[path] = {
       type: type ?? 'file',
