@@ -9,7 +9,8 @@
 import { TsbuildError } from '../errors.ts';
 import { type DirectoryEntry, type Entry, metadataOf } from '../tree/entry.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
-import { ancestorsOf, comparePaths, isWithin, joinPath, parentOf, toText } from '../tree/path.ts';
+import { ancestorsOf, comparePaths, isWithin, parentOf, toText } from '../tree/path.ts';
+import { followSymlinks } from '../tree/symlinks.ts';
 
 /** What a directory gets that is created because something goes below it. */
 export interface NewDirectory {
@@ -18,8 +19,6 @@ export interface NewDirectory {
   readonly gid: number;
   readonly mtime: number;
 }
-
-const MAX_SYMLINKS = 255;
 
 export class Destination {
   readonly #tree: ImageTree;
@@ -43,26 +42,9 @@ export class Destination {
 
   /** Follows symlinks in a path, the last one included; what is missing is taken as it is named (CP-10). */
   resolve(path: string): string {
-    let resolved = '';
-    let rest = path.split('/').filter((part) => part !== '');
-    for (let links = 0; rest.length > 0; ) {
-      const [part = '', ...others] = rest;
-      rest = others;
-      if (part === '.' || part === '..') {
-        if (part === '..') resolved = parentOf(resolved);
-        continue;
-      }
-      const next = joinPath(resolved, part);
-      const entry = this.lookup(next);
-      if (entry?.type !== 'symlink') {
-        resolved = next;
-        continue;
-      }
-      if (++links > MAX_SYMLINKS) throw conflict(path, `too many symlinks at "/${toText(path)}"`);
-      if (entry.target.startsWith('/')) resolved = '';
-      rest = [...entry.target.split('/').filter((word) => word !== ''), ...rest];
-    }
-    return resolved;
+    const resolved = followSymlinks(path, { followLast: true, lookup: (at) => this.lookup(at) });
+    if (resolved !== undefined) return resolved;
+    throw conflict(path, `too many symlinks at "/${toText(path)}"`);
   }
 
   /** Makes a directory and its parents where missing. The path has no symlinks any more. */

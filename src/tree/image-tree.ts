@@ -13,7 +13,8 @@
 
 import type { DirectoryEntry, Entry, FileEntry } from './entry.ts';
 import type { LayerIndex } from './layer-index.ts';
-import { ancestorsOf, comparePaths, isWithin, joinPath, parentOf } from './path.ts';
+import { ancestorsOf, comparePaths, isWithin, parentOf } from './path.ts';
+import { followSymlinks } from './symlinks.ts';
 
 /** An entry and the layer that it comes from: a place in the list the tree was made of. */
 export interface Found {
@@ -31,9 +32,6 @@ const ROOT: DirectoryEntry = {
   mtime: 0,
   mtimeNsec: 0,
 };
-
-/** As many symlinks as BuildKit follows in one path (CH-7). */
-const MAX_SYMLINKS = 255;
 
 export class ImageTree {
   /** Lowest first. */
@@ -96,33 +94,9 @@ export class ImageTree {
     return target?.type === 'file' ? { entry: target, layer } : undefined;
   }
 
-  /**
-   * Follows symlinks inside the root (an absolute target starts at the root again, `..` stops there).
-   * Answers the path without symlinks, whether or not something is there; undefined when the links
-   * do not end. `followLast` says whether a symlink at the path itself is followed.
-   */
-  resolve(path: string, options: { readonly followLast: boolean }): string | undefined {
-    let resolved = '';
-    let rest = path.split('/').filter((part) => part !== '');
-    for (let links = 0; rest.length > 0; ) {
-      const [part = '', ...others] = rest;
-      rest = others;
-      if (part === '.') continue;
-      if (part === '..') {
-        resolved = parentOf(resolved);
-        continue;
-      }
-      const next = joinPath(resolved, part);
-      const entry = this.lookup(next)?.entry;
-      if (entry?.type === 'symlink' && (rest.length > 0 || options.followLast)) {
-        if (++links > MAX_SYMLINKS) return undefined;
-        if (entry.target.startsWith('/')) resolved = '';
-        rest = [...entry.target.split('/').filter((word) => word !== ''), ...rest];
-        continue;
-      }
-      resolved = next;
-    }
-    return resolved;
+  /** Follows symlinks inside the root: `followSymlinks()`. */
+  resolve(path: string, { followLast }: { readonly followLast: boolean }): string | undefined {
+    return followSymlinks(path, { followLast, lookup: (at) => this.lookup(at)?.entry });
   }
 
   /** Everything below a directory in order, parents before children; not the directory itself. */
