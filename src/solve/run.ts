@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { parseLayerID } from '../../cache/index.ts';
 import type { MountOperation, ProcessSpec, ResourceLimit, RunRequest } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
-import { parseDigest } from '../oci/digest.ts';
 import type { RunStep } from '../plan/step.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
 import { resolveUser } from '../tree/owner.ts';

@@ -8,9 +8,9 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import type { Entry } from '../tree/entry.ts';
-import { ImageTree } from '../tree/image-tree.ts';
+import type { ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
-import { toPath } from '../tree/path.ts';
+import { parentOf, toPath } from '../tree/path.ts';
 import { Destination } from './destination.ts';
 import type { Layer } from './layer.ts';
 import { writeList } from './layers.ts';
@@ -53,8 +53,7 @@ export function stubEntries(
   for (const target of points.files) {
     const path = destination.resolve(toPath(target));
     if (destination.lookup(path) !== undefined) continue;
-    const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-    destination.ensureDirectory(parent, directory);
+    destination.ensureDirectory(parentOf(path), directory);
     destination.put({
       path,
       type: 'file',
