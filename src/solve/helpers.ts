@@ -31,6 +31,7 @@ export class Helpers {
   readonly #options: HelperOptions;
   #files: Promise<Helper> | undefined;
   #sandbox: Promise<Sandbox> | undefined;
+  #flavor: Promise<DirectoryFlavor> | undefined;
 
   constructor(options: HelperOptions) {
     this.#options = options;
@@ -64,6 +65,18 @@ export class Helpers {
     return sandbox.rung === 'root' ? { ...sandbox, helper: await this.files() } : sandbox;
   }
 
+  /**
+   * The flavor of the layer directories that can be read here, as far as can be told without starting
+   * anything: a build that only finds hits does not pay for a sandbox.
+   */
+  expectedFlavor(): Promise<DirectoryFlavor> {
+    this.#flavor ??= rungsFor(this.#options.machine).then((rungs) => {
+      const best = rungs.find((rung) => rung.kind === 'usable');
+      return flavorOf(best?.mode);
+    });
+    return this.#flavor;
+  }
+
   /** The highest rung that works here; says which, and why not the one above. */
   async #climb(): Promise<Sandbox> {
     const reasons: string[] = [];
@@ -77,7 +90,9 @@ export class Helpers {
         const { binary, scratch } = this.#options;
         const helper = await openHelper({ mode, uidMap, gidMap, scratch, binary });
         if (reasons.length > 0) this.#options.onNotice(`${rung.notice} (${reasons.join('; ')})`);
-        return { helper, rung: mode, flavor: mode === 'single' ? 'single' : 'owned' };
+        const flavor = flavorOf(mode);
+        this.#flavor = Promise.resolve(flavor);
+        return { helper, rung: mode, flavor };
       } catch (error) {
         // Anything else is the binary's own fault: no other rung makes it better.
         if (!hasCode(error, 'ERR_SANDBOX_FAILED')) throw error;
@@ -101,4 +116,8 @@ export class Helpers {
       }),
     );
   }
+}
+
+function flavorOf(rung: Sandbox['rung'] | undefined): DirectoryFlavor {
+  return rung === 'single' ? 'single' : 'owned';
 }

@@ -49,8 +49,6 @@ export interface LayersOptions {
   /** Apart from the jobs that steps wait for: it goes on beside them. */
   readonly compression: Limiter;
   readonly signal: AbortSignal;
-  /** Told when bytes are fetched for a layer. */
-  readonly onFetch?: (layer: Layer) => void;
 }
 
 export class Layers {
@@ -173,12 +171,11 @@ export class Layers {
   /** Downloads a pulled layer's blob into the store. */
   #fetch(layer: Layer): Promise<string> {
     return this.#fetches.get(layer.id, async () => {
-      const { store, signal, onFetch } = this.#options;
+      const { store, signal } = this.#options;
       const { pulled } = layer;
       if (pulled === undefined) throw lostLayer(layer);
       const { descriptor, diffID, source } = pulled;
       if (!(await store.hasBlob(descriptor))) {
-        onFetch?.(layer);
         const temporary = this.temporary('blob');
         await source.fetchBlob(descriptor, temporary, signal);
         await store.addBlob(temporary, descriptor);
@@ -258,12 +255,11 @@ export class Layers {
     return { descriptor, diffID, path: store.blobPath(descriptor.digest) };
   }
 
-  /** Whether a built layer's bytes are still in the store, in any form. */
+  /** Whether a built layer's bytes are still in the store, in a form that can be used here. */
   async isComplete(layer: Layer): Promise<boolean> {
-    const { store } = this.#options;
+    const { store, helpers } = this.#options;
     if (!(await store.hasIndex(layer.id))) return false;
-    if (await store.hasDirectory(layer.id, 'owned')) return true;
-    if (await store.hasDirectory(layer.id, 'single')) return true;
+    if (await store.hasDirectory(layer.id, await helpers.expectedFlavor())) return true;
     const facts = await store.facts(layer.id);
     for (const descriptor of facts?.blobs ?? []) if (await store.hasBlob(descriptor)) return true;
     return false;

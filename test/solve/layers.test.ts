@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parseLayerID } from '../../cache/index.ts';
 import { hasCode } from '../../src/errors.ts';
@@ -152,6 +152,35 @@ describe('Layers', () => {
       assert.equal(await layers.isComplete(layer), false);
     });
   });
+
+  it(
+    titled('makes a layer again that is only there as another rung unpacks it', reason),
+    async function () {
+      if (reason !== undefined) this.skip();
+      await withDirectory(async (store) => {
+        await withSteps(
+          async (fixture) => {
+            const { store: layout } = fixture.context;
+            const { id } = await passwdLayer(fixture, DIRECTORY);
+            const wrappers = (['owned', 'single'] as const).map((flavor) =>
+              dirname(layout.directoryPath(id, flavor)),
+            );
+            await rename(...(wrappers as [string, string]));
+          },
+          { store },
+        );
+        await withSteps(
+          async (fixture) => {
+            const { context, session } = fixture;
+            const layer = await passwdLayer(fixture);
+            assert.equal(session.helpers.hasSandbox, false);
+            assert.equal(await textOf(context, [layer], 'etc/passwd'), 'root:x:0:0::/root:\n');
+          },
+          { store },
+        );
+      });
+    },
+  );
 
   it('rejects a layer whose bytes somebody removed, and says to build again', async () => {
     await withSteps(async (fixture) => {
