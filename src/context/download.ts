@@ -8,7 +8,7 @@ export interface DownloadResult {
   /** Hexadecimal. */
   readonly sha256: string;
   readonly size: number;
-  /** Seconds since the Unix epoch, from Last-Modified; 0 without one. */
+  /** Seconds since the Unix epoch, from Last-Modified; 0 without one (CP-23). */
   readonly mtime: number;
 }
 

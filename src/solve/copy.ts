@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
+import type { DownloadResult } from '../context/download.ts';
 import { hasCode, TsbuildError } from '../errors.ts';
 import type { CopyStep } from '../plan/step.ts';
 import { ImageTree } from '../tree/image-tree.ts';
@@ -14,7 +15,7 @@ import { copyEntries, type TreeSource } from './copy-entries.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { type Match, matchSource } from './match-source.ts';
 import { fileOrigin, inlineOrigin, type Origin } from './origins.ts';
-import type { Download, StepContext, StepRunner } from './step-context.ts';
+import type { StepContext, StepRunner } from './step-context.ts';
 
 /** Keys and executes one COPY or ADD on top of a parent. */
 export function copyRunner(
@@ -182,7 +183,7 @@ async function openArchive(path: string, context: StepContext): Promise<OpenSour
   return { origin, selection: { kind: 'archive' } };
 }
 
-interface DownloadedFile extends Download {
+interface DownloadedFile extends DownloadResult {
   readonly path: string;
 }
 

@@ -1,6 +1,7 @@
 /** What executing a step needs; made once per build. */
 
 import type { Store } from '../../cache/index.ts';
+import type { DownloadResult } from '../context/download.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
@@ -31,15 +32,7 @@ export interface StepContext {
   readonly emptied: Set<string>;
   /** Called before anything is executed: refuses when a RUN of this build could not be. */
   readonly beforeExecution: () => Promise<void>;
-  readonly download: (url: string, to: string) => Promise<Download>;
-}
-
-/** A file from the network, on disk. */
-export interface Download {
-  readonly sha256: string;
-  readonly size: number;
-  /** Seconds since the Unix epoch, from Last-Modified; 0 without one (CP-23). */
-  readonly mtime: number;
+  readonly download: (url: string, to: string) => Promise<DownloadResult>;
 }
 
 /** What the caller says of every RUN. */
