@@ -1,6 +1,7 @@
 /** What every RUN finds mounted in its root filesystem: the kernel's filesystems, /dev, the resolver (EX-4 … EX-8). */
 
 import type { MountOperation } from '../../native/index.ts';
+import { TsbuildError } from '../errors.ts';
 
 const MIB = 1024 * 1024;
 
@@ -120,10 +121,17 @@ function hostsFile(addHosts: readonly string[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** `name:address` or `name=address`; the address may be IPv6, in brackets or not. */
+/** `name:address` or `name=address`; the address may be IPv6, in brackets or not. @throws ERR_USAGE */
 export function parseHost(host: string): { readonly name: string; readonly address: string } {
-  const at = host.search(/[:=]/);
-  const name = host.slice(0, at);
-  const address = host.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
-  return { name, address: address === 'host-gateway' ? '127.0.0.1' : address };
+  const [, name, address] = /^([^:=\s]+)[:=](\S+)$/.exec(host) ?? [];
+  if (name === undefined || address === undefined) {
+    throw new TsbuildError('ERR_USAGE', {
+      message: `Cannot add the host "${host}"`,
+      details: undefined,
+      hint: 'A host is name:address, for example db:192.0.2.7 or db=2001:db8::7.',
+    });
+  }
+  // RUN shares the host's network (EX-8): its gateway to the host is the host itself.
+  if (address === 'host-gateway') return { name, address: '127.0.0.1' };
+  return { name, address: address.replace(/^\[(.*)\]$/, '$1') };
 }

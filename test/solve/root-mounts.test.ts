@@ -86,4 +86,10 @@ describe('parseHost()', () => {
       assert.deepEqual(parseHost(host), { name, address });
     });
   }
+
+  for (const host of ['db', 'db:', ':192.0.2.7', 'db:1 2', 'a b:192.0.2.7', 'db:192.0.2.7\nx']) {
+    it(`rejects ${JSON.stringify(host)}`, () => {
+      assert.throws(() => parseHost(host), { code: 'ERR_USAGE' });
+    });
+  }
 });
