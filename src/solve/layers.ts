@@ -84,7 +84,8 @@ export class Layers {
       const { store } = this.#options;
       if (!(await store.hasIndex(layer.id))) {
         if (options.directories) await this.directory(layer);
-        else await this.#extract(layer, undefined);
+        // A directory that was there already brings no index along.
+        if (!(await store.hasIndex(layer.id))) await this.#extract(layer, undefined);
       }
       return this.openIndex(store.indexPath(layer.id));
     });
