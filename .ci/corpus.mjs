@@ -14,11 +14,15 @@ if (!existsSync(REPLAYER)) {
   process.exit(0);
 }
 const command = `${process.execPath} ${process.cwd()}/dist/cli.js build`;
-const { stdout, error } = spawnSync('python3', [REPLAYER, '--cmd', command, ...args], {
-  encoding: 'utf8',
-  stdio: ['ignore', 'pipe', 'inherit'],
-  maxBuffer: 1 << 28,
-});
+const { stdout, error } = spawnSync(
+  'python3',
+  [REPLAYER, '--base-mode', 'context', '--cmd', command, ...args],
+  {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 28,
+  },
+);
 process.stdout.write(stdout ?? `${error?.message}\n`);
 const [, passed] = /^(\d+) passed/m.exec(stdout ?? '') ?? [];
 const { floor } = JSON.parse(readFileSync('test/corpus/build-floor.json', 'utf8'));
