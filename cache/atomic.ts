@@ -8,6 +8,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TsbuildError } from '../src/errors.ts';
 import type { JsonValue } from './keys.ts';
+import { encodeIdentity, ownIdentity } from './process-identity.ts';
 
 /** Puts bytes at a path, replacing what is there. @throws ERR_STORE_UNUSABLE */
 export async function writeAtomically(
@@ -15,7 +16,8 @@ export async function writeAtomically(
   path: string,
   bytes: Uint8Array | string,
 ): Promise<void> {
-  const temporary = join(temporaries, `file-${randomBytes(8).toString('hex')}`);
+  const owner = encodeIdentity(await ownIdentity());
+  const temporary = join(temporaries, `file-${owner}.${randomBytes(8).toString('hex')}`);
   try {
     await writeFile(temporary, bytes, { flag: 'wx' });
     await moveInto(temporary, path);

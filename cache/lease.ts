@@ -1,17 +1,22 @@
 /**
- * Workspaces: `tmp/RANDOM/`, one for each running build, with a lease that says whose it is.
+ * Workspaces: `tmp/IDENTITY.RANDOM/`, one for each running build, with a lease that says whose it is.
  *
  *     {"pid":4711,"started":"8124510","boot":"9c0f…","namespace":"pid:[4026531836]"}
  *
- * A pid alone does not name a process: it is used again, means another process in another container,
- * and nothing after a reboot. So its start time (clock ticks since boot), the boot and the pid
- * namespace are noted, too.
+ * The name says it as well: a build can be killed before it has written the lease.
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { absent, errnoOf, unusable } from './atomic.ts';
+import {
+  decodeIdentity,
+  encodeIdentity,
+  hasEnded,
+  ownIdentity,
+  type ProcessIdentity,
+} from './process-identity.ts';
 
 /** A directory for one build's temporary files, on the store's filesystem. */
 export interface Workspace {
@@ -20,23 +25,17 @@ export interface Workspace {
   close(): Promise<void>;
 }
 
-interface Lease {
-  readonly pid: number;
-  readonly started: string;
-  readonly boot: string;
-  readonly namespace: string;
-}
-
 const LEASE = 'lease';
 /** How long something is left alone whose owner cannot be asked, in milliseconds. */
 const PATIENCE = 24 * 60 * 60 * 1000;
 
 /** @throws ERR_STORE_UNUSABLE */
 export async function openWorkspace(temporaries: string): Promise<Workspace> {
-  const path = join(temporaries, randomBytes(8).toString('hex'));
+  const owner = await ownIdentity();
+  const path = join(temporaries, `${encodeIdentity(owner)}.${randomBytes(8).toString('hex')}`);
   try {
     await mkdir(path, { mode: 0o700 });
-    await writeFile(join(path, LEASE), JSON.stringify(await ownLease()));
+    await writeFile(join(path, LEASE), JSON.stringify(owner));
   } catch (error) {
     await rm(path, { recursive: true, force: true });
     throw unusable(path, error);
@@ -61,52 +60,29 @@ async function removeWorkspace(path: string): Promise<void> {
 /** What dead processes left behind: workspaces, and files that were never renamed. @throws ERR_STORE_UNUSABLE */
 export async function staleWorkspaces(temporaries: string): Promise<string[]> {
   const names = await readdir(temporaries).catch((error: unknown) => absent(temporaries, error));
-  const own = await ownLease();
   const stale: string[] = [];
   for (const name of names ?? []) {
     const path = join(temporaries, name);
-    if (await isStale(path, own)) stale.push(path);
+    if (await isStale(path)) stale.push(path);
   }
   return stale;
 }
 
-async function isStale(path: string, own: Lease): Promise<boolean> {
-  const lease = await readLease(join(path, LEASE));
-  if (lease !== undefined && lease.boot !== own.boot) return true;
-  if (lease !== undefined && lease.namespace === own.namespace) {
-    return (await startTime(lease.pid)) !== lease.started;
-  }
-  // Of another container, or just being made: only its age can tell.
+async function isStale(path: string): Promise<boolean> {
+  const owner = (await readLease(join(path, LEASE))) ?? decodeIdentity(basename(path));
+  const ended = owner === undefined ? undefined : await hasEnded(owner);
+  if (ended !== undefined) return ended;
+  // Of another container, or not ours at all: only its age can tell.
   const found = await stat(path).catch((error: unknown) => absent(path, error));
   return found !== undefined && Date.now() - found.mtimeMs > PATIENCE;
 }
 
-async function readLease(path: string): Promise<Lease | undefined> {
+async function readLease(path: string): Promise<ProcessIdentity | undefined> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => absent(path, error));
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as Lease);
+    return text === undefined ? undefined : (JSON.parse(text) as ProcessIdentity);
   } catch {
     // Cut off while it was written: nobody is known to own it.
     return undefined;
   }
-}
-
-async function ownLease(): Promise<Lease> {
-  return {
-    pid: process.pid,
-    started: (await startTime(process.pid)) ?? '',
-    boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
-    namespace: await readlink('/proc/self/ns/pid'),
-  };
-}
-
-/** When a process started, in clock ticks since boot; undefined when there is none. */
-async function startTime(pid: number): Promise<string | undefined> {
-  const path = `/proc/${pid}/stat`;
-  const text = await readFile(path, 'utf8').catch((error: unknown) =>
-    // ESRCH: it ended while we read.
-    errnoOf(error) === 'ESRCH' ? undefined : absent(path, error),
-  );
-  // Field 22; the second one is a name in parentheses that may contain anything.
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[22 - 3];
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { openStore, type Store } from '../../cache/index.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -60,6 +60,25 @@ describe('staleWorkspaces()', () => {
       child.kill('SIGKILL');
       await exited;
       assert.deepEqual(await store.staleWorkspaces(), [path]);
+    }));
+
+  it('finds what a build left that was killed between two steps', () =>
+    withStore(async (store) => {
+      const { path, close } = await store.openWorkspace();
+      const folder = join(store.path, 'tmp');
+      const random = path.slice(path.lastIndexOf('.'));
+      const dead = basename(path)
+        .replace(random, '')
+        .replace(/^\d+\.\d+/, `${process.pid}.1`);
+      const alive = join(folder, basename(path).replace(random, '.without-lease'));
+      await mkdir(alive);
+      await mkdir(join(folder, `${dead}.without-lease`));
+      await writeFile(join(folder, `file-${dead}.not-renamed`), '');
+      assert.deepEqual((await store.staleWorkspaces()).map((stale) => basename(stale)).toSorted(), [
+        `${dead}.without-lease`,
+        `file-${dead}.not-renamed`,
+      ]);
+      await close();
     }));
 
   it('is not deceived by a pid that is used again, or by a reboot', () =>
