@@ -4,11 +4,13 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { TsbuildError } from '../src/errors.ts';
 import type { JsonValue } from './keys.ts';
 import { encodeIdentity, ownIdentity } from './process-identity.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** Puts bytes at a path, replacing what is there. @throws ERR_STORE_UNUSABLE */
 export async function writeAtomically(
@@ -35,7 +37,7 @@ export async function moveInto(temporary: string, path: string): Promise<void> {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw unusable(path, error);
     // The folder may be missing: records are spread over folders that are made when needed.
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await rename(temporary, path).catch((again: unknown) => {
       throw unusable(path, again);
     });
@@ -73,7 +75,7 @@ export function absent(path: string, error: unknown): undefined {
 export function unusable(path: string, cause: unknown): TsbuildError<'ERR_STORE_UNUSABLE'> {
   const code = errnoOf(cause);
   return new TsbuildError('ERR_STORE_UNUSABLE', {
-    message: `Cannot use the store at "${path}"${code === undefined ? '' : ` (${code})`}`,
+    message: `Cannot use the store at "${path}": ${reasonOf(cause)}`,
     details: { path },
     hint:
       code === 'ENOSPC' || code === 'EDQUOT'
@@ -81,6 +83,13 @@ export function unusable(path: string, cause: unknown): TsbuildError<'ERR_STORE_
         : 'Set TSBUILD_STORE to a directory that you may write to, on a local disk.',
     cause,
   });
+}
+
+/** The system's words for a failed call. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const { errno } = cause as NodeJS.ErrnoException;
+  return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? cause.message;
 }
 
 /** `ENOENT` and the like; undefined for what is no failed system call. */

@@ -7,11 +7,12 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { absent, unusable, writeAtomically } from './atomic.ts';
 import { type BlobStore, blobStore } from './blobs.ts';
 import { type LayerStore, layerStore } from './layers.ts';
+import { makeDirectory } from './make-directory.ts';
 import { openWorkspace, staleWorkspaces, type Workspace } from './lease.ts';
 import { type RecordStore, recordStore } from './records.ts';
 
@@ -63,8 +64,8 @@ export async function openStore(
 
 async function makeLayout(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    for (const folder of FOLDERS) await mkdir(join(path, folder), { recursive: true });
+    await makeDirectory(path, 0o700);
+    for (const folder of FOLDERS) await makeDirectory(join(path, folder));
   } catch (error) {
     throw unusable(path, error);
   }

@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cache: ['src/errors.ts', 'src/oci', 'src/tree'],
   'src/plan': ['src/errors.ts', 'src/oci', 'parser'],
   'src/context': ['src/errors.ts', 'src/oci', 'src/tree', 'native'],
-  'src/export': ['src/errors.ts', 'src/oci'],
+  'src/export': ['src/errors.ts', 'src/oci', 'cache'],
   'src/options.ts': ['src/errors.ts', 'src/oci', 'src/progress'],
   'src/solve': [
     'src/errors.ts',

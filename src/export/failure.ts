@@ -1,12 +1,29 @@
 /** Errors of writing an output, in our words. */
 
+import { getSystemErrorMap } from 'node:util';
 import { TsbuildError } from '../errors.ts';
 
 /** What to throw after `error`: the abort's reason, a TsbuildError as it is, anything else as ERR_OUTPUT_FAILED. */
 export function outputFailure(error: unknown, path: string, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof TsbuildError) return error;
-  return refused(path, error instanceof Error ? `${error.message}.` : undefined, error);
+  return new TsbuildError('ERR_OUTPUT_FAILED', {
+    message: `Cannot write the image to "${path}": ${reasonOf(error)}`,
+    details: { path },
+    hint: isErrno(error, 'ENOSPC', 'EDQUOT')
+      ? 'The disk is full. Free some space, or write to another one.'
+      : undefined,
+    cause: error,
+  });
+}
+
+/** The system's words for a failed call, without its errno and without the call. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { errno, path } = error as NodeJS.ErrnoException;
+  const text = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
+  if (text === undefined) return error.message;
+  return path === undefined ? text : `${text} ("${path}")`;
 }
 
 /** ERR_OUTPUT_FAILED. */

@@ -10,7 +10,6 @@ import {
   copyFile,
   link,
   lstat,
-  mkdir,
   readdir,
   readFile,
   rename,
@@ -20,6 +19,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeDirectory } from '../../cache/index.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import {
   BLOB_DIRECTORY,
@@ -67,7 +67,7 @@ interface WriteOptions {
 async function createAt(target: string, { image, entries, signal }: WriteOptions): Promise<void> {
   const directory = temporaryName(target);
   try {
-    await mkdir(join(directory, BLOB_DIRECTORY), { recursive: true });
+    await makeDirectory(join(directory, BLOB_DIRECTORY));
     for (const file of [...blobFiles(image), markerFile(), indexFile(entries)]) {
       signal.throwIfAborted();
       await place(directory, file);
@@ -84,7 +84,7 @@ async function createAt(target: string, { image, entries, signal }: WriteOptions
 async function addTo(target: string, { image, entries, signal }: WriteOptions): Promise<void> {
   const kept = await readEntries(target);
   const blobs = join(target, BLOB_DIRECTORY);
-  const highest = await mkdir(blobs, { recursive: true });
+  const highest = await makeDirectory(blobs);
   const added: string[] = [];
   try {
     for (const file of [markerFile(), ...blobFiles(image)]) {

@@ -1,12 +1,13 @@
 /** Creates the directories above an output, and takes them back when there is no output. */
 
-import { mkdir, rmdir } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../../cache/index.ts';
 
 /** Runs `write` with the parents of `path` in place. After a failure those it created are gone, if empty. */
 export async function withParents(path: string, write: () => Promise<void>): Promise<void> {
   const parent = dirname(path);
-  const highest = await mkdir(parent, { recursive: true });
+  const highest = await makeDirectory(parent);
   try {
     await write();
   } catch (error) {

@@ -46,19 +46,19 @@ describe('resolveOwner()', () => {
 
 describe('resolveUser()', () => {
   it('gives a user its groups and its home (META-4)', () => {
-    const app = { uid: 1000, gid: 1001, groups: [10, 27], home: '/home/app' };
+    const app = { uid: 1000, gid: 1001, groups: [1001, 10, 27], home: '/home/app' };
     assert.deepEqual(resolveUser('app', PASSWD, GROUP), app);
     assert.deepEqual(resolveUser('1000', PASSWD, GROUP), app);
   });
 
   it('gives no supplementary groups when a group is named (META-4)', () => {
-    const app = { uid: 1000, gid: 27, groups: [], home: '/home/app' };
+    const app = { uid: 1000, gid: 27, groups: [27], home: '/home/app' };
     assert.deepEqual(resolveUser('app:video', PASSWD, GROUP), app);
     assert.deepEqual(resolveUser('1000:27', PASSWD, GROUP), app);
   });
 
   it('takes unknown numbers, with gid 0 (META-4)', () => {
-    const user = { uid: 42, gid: 0, groups: [], home: '/' };
+    const user = { uid: 42, gid: 0, groups: [0], home: '/' };
     assert.deepEqual(resolveUser('42', PASSWD, GROUP), user);
     assert.deepEqual(resolveUser('42', undefined, undefined), user);
   });
@@ -67,7 +67,7 @@ describe('resolveUser()', () => {
     assert.deepEqual(resolveUser('', PASSWD, GROUP), {
       uid: 0,
       gid: 0,
-      groups: [10],
+      groups: [0, 10],
       home: '/root',
     });
     assert.deepEqual(resolveUser('', undefined, undefined).home, '/root');
