@@ -5,18 +5,15 @@ import { getEventListeners } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tar } from '../support/tar.ts';
 import { build } from '../../src/index.ts';
-import { MEDIA_TYPE } from '../../src/oci/descriptor.ts';
-import { digestOf, parseDiffID } from '../../src/oci/digest.ts';
-import { encodeConfig, encodeManifest } from '../../src/oci/image.ts';
-import { hostPlatform } from '../../src/oci/platform.ts';
 import { type Account, openAccount, type Started, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
-import { blob, makeImage, writeTestLayout } from '../support/image.ts';
+import { makeImage } from '../support/image.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { startRegistry } from '../support/registry.ts';
 import { descendants, processesWith } from '../support/sandbox.ts';
+import { tar } from '../support/tar.ts';
+import { writeTarLayout } from '../support/tar-layout.ts';
 
 /** How long an interrupted build may take to end, in milliseconds. */
 const PATIENCE = 2000;
@@ -115,7 +112,9 @@ for (const kind of ['root', 'user'] as const) {
     });
 
     test('by Ctrl-C during an export leaves no part of the archive', async () => {
-      await writeLargeLayout(join(account.home, 'large'));
+      // One layer that is not compressed: its export is nothing but writing.
+      const layer = tar([{ name: 'large', content: Buffer.alloc(LARGE) }]);
+      await writeTarLayout(join(account.home, 'large'), [layer]);
       const started = await start('FROM large\n');
       await until(async () => (await readdir(join(account.home, 'tmp'))).length > 0, started);
       const began = performance.now();
@@ -204,34 +203,4 @@ async function until(
   // It is to end some day, when nobody waits for this any more.
   ended.catch(() => undefined);
   while (!(await condition())) await Promise.race([sleep(5), ended]);
-}
-
-/** An image with one layer that is not compressed: its export is nothing but writing. */
-async function writeLargeLayout(directory: string): Promise<void> {
-  const layer = tar([{ name: 'large', content: Buffer.alloc(LARGE) }]);
-  const layerBlob = blob(MEDIA_TYPE.layerTar, layer);
-  const platform = hostPlatform(process.arch);
-  const config = blob(
-    MEDIA_TYPE.config,
-    encodeConfig({
-      ...platform,
-      config: {},
-      rootfs: { type: 'layers', diff_ids: [parseDiffID(digestOf(layer))] },
-      history: [],
-    }),
-  );
-  const manifest = blob(
-    MEDIA_TYPE.manifest,
-    encodeManifest({
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPE.manifest,
-      config: config.descriptor,
-      layers: [layerBlob.descriptor],
-    }),
-  );
-  await writeTestLayout(
-    directory,
-    [{ ...manifest.descriptor, platform }],
-    [layerBlob, config, manifest],
-  );
 }

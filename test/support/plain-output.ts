@@ -31,6 +31,12 @@ export function ranIn(outcome: Outcome): readonly string[] {
     .map(({ name }) => name.replace(/^\[.*?\] /, ''));
 }
 
+/** What the RUNs of a build printed, line by line, in the order in which it came. */
+export function outputOf({ stderr }: Outcome): readonly string[] {
+  const lines = stderr.split('\n').map((line) => /^#\d+ \d+\.\d+ (.*)$/.exec(line)?.[1]);
+  return lines.filter((line) => line !== undefined);
+}
+
 /** The digest of the manifest that was exported. */
 export function digestOf(outcome: Outcome): string {
   assert.equal(outcome.code, 0, outcome.stderr);
