@@ -1,6 +1,6 @@
 /** The documents of a solved image: config with history and times, manifest. Pure. */
 
-import type { LayerBlob } from './layers.ts';
+import type { LayerBlob } from './layer-blobs.ts';
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { digestOf } from '../oci/digest.ts';
 import {

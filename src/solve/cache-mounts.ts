@@ -16,7 +16,7 @@ import { toPath } from '../tree/path.ts';
 import { withSources } from './compose.ts';
 import { copyEntries } from './copy-entries.ts';
 import type { BaseImage } from './layer.ts';
-import { writeList } from './layers.ts';
+import { writeList } from './compose-list.ts';
 import { sourceMissing } from './match-source.ts';
 import type { Origin } from './origins.ts';
 import { Places } from './places.ts';

@@ -8,7 +8,7 @@ import type { Entry, EntrySource, FileEntry } from '../tree/entry.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
 import type { CopyResult } from './copy-entries.ts';
 import type { Layer } from './layer.ts';
-import { writeList } from './layers.ts';
+import { writeList } from './compose-list.ts';
 import type { Origin } from './origins.ts';
 import { Places } from './places.ts';
 import type { Executed, StepContext, Wanted } from './step-context.ts';
@@ -76,7 +76,7 @@ async function composeBlob(
   if (reply.blob === undefined) throw new TypeError('compose answered no blob');
   await store.publishIndex(layer.id, index);
   const mediaType = wanted.blob ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layerTar;
-  await layers.publishBlob(layer, path, mediaType, reply.blob);
+  await layers.blobs.publish(layer, path, mediaType, reply.blob);
 }
 
 /** The entries with the places of their bytes. */

@@ -22,22 +22,10 @@ import {
   toPath,
   toText,
 } from '../tree/path.ts';
+import type { ContentOrigin, SourceTree } from './content-origin.ts';
 import { Destination, type NewDirectory } from './destination.ts';
+import { linkFiles } from './hard-links.ts';
 import { type Match, matchSource, sourceMissing } from './match-source.ts';
-
-/** Where a file's bytes are: in a layer of a tree (a place in its list), under a path. */
-export interface ContentOrigin<O extends SourceTree> {
-  readonly origin: O;
-  readonly layer: number;
-  readonly entry: FileEntry;
-}
-
-/** A tree to copy from. */
-export interface SourceTree {
-  readonly tree: ImageTree;
-  /** The build context's files belong to 0:0, whoever owns them on this machine (CP-12). */
-  readonly resetOwner: boolean;
-}
 
 /** One source of a COPY. Inline files and archives are trees of their own. */
 export interface TreeSource<O extends SourceTree> {
@@ -81,9 +69,6 @@ class Copy<O extends SourceTree> {
   readonly #destination: Destination;
   readonly #isExcluded: (path: string) => boolean;
   readonly #origins = new Map<string, ContentOrigin<O>>();
-  /** For hard links: of each content, the destinations by source path. */
-  readonly #links = new Map<string, Map<string, string>>();
-  readonly #trees: O[] = [];
 
   constructor(request: CopyRequest<O>) {
     this.#request = request;
@@ -116,7 +101,10 @@ class Copy<O extends SourceTree> {
           for (const match of selection.matches) this.#copyMatch(origin, match, resolved);
       }
     }
-    return { entries: this.#linked(this.#destination.entries()), origins: this.#origins };
+    return {
+      entries: linkFiles(this.#destination.entries(), this.#origins),
+      origins: this.#origins,
+    };
   }
 
   #refuseSeveralOntoFile(resolved: string, isDirectory: boolean): void {
@@ -237,51 +225,13 @@ class Copy<O extends SourceTree> {
         : applyChmod(chmod, entry.mode, entry.type === 'directory');
     const content = origin.tree.contentOf(found);
     if (content !== undefined) {
-      const where = { origin, ...content };
-      this.#origins.set(path, where);
-      this.#rememberLink(where, entry.path, path);
+      this.#origins.set(path, { origin, ...content, name: entry.path });
       const { size, sha256 } = content.entry;
       return { ...metadata, mode, type: 'file', size, ...(sha256 !== undefined && { sha256 }) };
     }
     this.#origins.delete(path);
     if (entry.type === 'directory') return { ...metadata, mode, type: 'directory' };
     return { ...entry, ...metadata, mode };
-  }
-
-  /** Two source paths with one content are hard links; one source path copied twice is two files. */
-  #rememberLink(content: ContentOrigin<O>, sourcePath: string, path: string): void {
-    const key = this.#contentKey(content);
-    const names = this.#links.get(key);
-    if (names === undefined) this.#links.set(key, new Map([[sourcePath, path]]));
-    else if (!names.has(sourcePath)) names.set(sourcePath, path);
-  }
-
-  #contentKey({ origin, layer, entry }: ContentOrigin<O>): string {
-    let tree = this.#trees.indexOf(origin);
-    if (tree === -1) tree = this.#trees.push(origin) - 1;
-    return `${tree}:${layer}:${entry.path}`;
-  }
-
-  /** Files that were one file in the source are one file in the layer (CP-19): the first name has the content. */
-  #linked(entries: Entry[]): Entry[] {
-    const groups = [...this.#links].filter(([, names]) => names.size > 1);
-    if (groups.length === 0) return entries;
-    const files = new Set(entries.filter(({ type }) => type === 'file').map(({ path }) => path));
-    const linkTo = new Map<string, string>();
-    for (const [key, names] of groups) {
-      // A later source may have put something else there.
-      const hasContent = (path: string): boolean => {
-        const content = this.#origins.get(path);
-        return content !== undefined && files.has(path) && this.#contentKey(content) === key;
-      };
-      const present = [...names.values()].filter(hasContent).sort(comparePaths);
-      const [first, ...others] = present;
-      for (const other of others) if (first !== undefined) linkTo.set(other, first);
-    }
-    return entries.map((entry) => {
-      const target = linkTo.get(entry.path);
-      return target === undefined ? entry : { ...metadataOf(entry), type: 'hardlink', target };
-    });
   }
 
   /** CP-8: 0755, the `--chown` owner, and an octal `--chmod`. */

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
+import { readText } from './read-text.ts';
 import type { DownloadResult } from '../context/download.ts';
 import { hasCode, TsbuildError } from '../errors.ts';
 import type { CopyStep } from '../plan/step.ts';
@@ -77,8 +78,8 @@ async function ownerOf(
   { layers }: StepContext,
 ): Promise<{ readonly uid: number; readonly gid: number }> {
   if (/^\d+(:\d+)?$/.test(owner)) return resolveOwner(owner, undefined, undefined);
-  const passwd = await layers.readText(parent, tree, 'etc/passwd');
-  const group = await layers.readText(parent, tree, 'etc/group');
+  const passwd = await readText(parent, tree, 'etc/passwd', layers);
+  const group = await readText(parent, tree, 'etc/group', layers);
   return resolveOwner(owner, passwd, group);
 }
 

@@ -9,7 +9,7 @@ import { ImageTree } from '../tree/image-tree.ts';
 import { encodeIndex } from '../tree/index-codec.ts';
 import { indexFromBytes, type LayerIndex } from '../tree/layer-index.ts';
 import { toBytes, toText } from '../tree/path.ts';
-import type { SourceTree } from './copy-entries.ts';
+import type { SourceTree } from './content-origin.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
 import type { Places } from './places.ts';

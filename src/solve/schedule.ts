@@ -75,6 +75,11 @@ export class Once<T> {
     return result;
   }
 
+  /** Whether the work for a key was begun, and has not failed. */
+  has(key: string): boolean {
+    return this.#results.has(key);
+  }
+
   /** Waits until everything begun has settled, whatever came of it. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#results.values());

@@ -59,11 +59,15 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     runs: new Limiter(options.concurrency ?? Math.max(MIN_RUNS, availableParallelism())),
     jobs,
     close: async () => {
-      await layers.close();
-      await client.close();
-      await removeTemporaries(store, workspace, helpers);
-      await helpers.close();
-      await workspace.close();
+      // Each in turn, whatever becomes of the one before: the later ones need its things to be gone.
+      try {
+        await layers.close();
+        await client.close();
+        await removeTemporaries(store, workspace, helpers);
+      } finally {
+        await helpers.close();
+        await workspace.close();
+      }
     },
   };
 }

@@ -13,7 +13,7 @@ import { identityOfEntries } from '../tree/index-codec.ts';
 import { parentOf, toPath } from '../tree/path.ts';
 import { Destination } from './destination.ts';
 import type { Layer } from './layer.ts';
-import { writeList } from './layers.ts';
+import { writeList } from './compose-list.ts';
 import type { StepContext } from './step-context.ts';
 
 /** Absolute targets, symlinks allowed; they are followed inside the root. */

@@ -6,6 +6,7 @@ import { toPath } from '../tree/path.ts';
 import { composeLayer } from './compose.ts';
 import { Destination } from './destination.ts';
 import type { Layer } from './layer.ts';
+import { readText } from './read-text.ts';
 import type { StepContext, StepRunner } from './step-context.ts';
 
 /** Keys and executes one WORKDIR on top of a parent. */
@@ -20,10 +21,10 @@ export function workdirRunner(
     execute: async (wanted) => {
       const tree = await context.layers.tree(parent, { directories: wanted.directory });
       const passwd = await readAccounts(user, () =>
-        context.layers.readText(parent, tree, 'etc/passwd'),
+        readText(parent, tree, 'etc/passwd', context.layers),
       );
       const group = await readAccounts(user, () =>
-        context.layers.readText(parent, tree, 'etc/group'),
+        readText(parent, tree, 'etc/group', context.layers),
       );
       const { uid, gid } = ownerFor(user, passwd, group);
       const destination = new Destination(tree);

@@ -5,7 +5,7 @@ import type { History } from '../../src/oci/image.ts';
 import type { PlannedStage } from '../../src/plan/step.ts';
 import { assembleImage, type AssembleOptions } from '../../src/solve/assemble.ts';
 import type { BaseImage } from '../../src/solve/layer.ts';
-import type { LayerBlob } from '../../src/solve/layers.ts';
+import type { LayerBlob } from '../../src/solve/layer-blobs.ts';
 import { configStep, imageOf, stageOf, stepOf, workdirStep } from './stage.ts';
 
 const BLOB = blobOf('layer', MEDIA_TYPE.layerGzip);

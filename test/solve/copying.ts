@@ -1,6 +1,7 @@
 /** COPY on trees in memory: what tests of `src/solve` copy from, onto, and how they look at it. */
 
-import { type CopyResult, copyEntries, type SourceTree } from '../../src/solve/copy-entries.ts';
+import type { SourceTree } from '../../src/solve/content-origin.ts';
+import { type CopyResult, copyEntries } from '../../src/solve/copy-entries.ts';
 import type { Chmod } from '../../src/plan/step.ts';
 import { matchSource } from '../../src/solve/match-source.ts';
 import type { Entry } from '../../src/tree/entry.ts';

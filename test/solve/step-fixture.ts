@@ -8,6 +8,7 @@ import { Progress } from '../../src/progress/progress.ts';
 import { copyRunner } from '../../src/solve/copy.ts';
 import { createStepContext } from '../../src/solve/create-context.ts';
 import type { BaseImage, Layer } from '../../src/solve/layer.ts';
+import { readText } from '../../src/solve/read-text.ts';
 import { openSession, type Session } from '../../src/solve/session.ts';
 import type { Executed, StepContext, Wanted } from '../../src/solve/step-context.ts';
 import type { Entry } from '../../src/tree/entry.ts';
@@ -140,5 +141,5 @@ export async function textOf(
   stack: readonly Layer[],
   path: string,
 ): Promise<string | undefined> {
-  return await layers.readText(stack, await layers.tree(stack, { directories: false }), path);
+  return await readText(stack, await layers.tree(stack, { directories: false }), path, layers);
 }
