@@ -19,7 +19,7 @@ import { type AssembledImage, assembleImage } from './solve/assemble.ts';
 import { createStepContext } from './solve/create-context.ts';
 import { openLayoutImage, pullImage } from './solve/images.ts';
 import type { BaseImage } from './solve/layer.ts';
-import type { LayerBlob } from './solve/layers.ts';
+import type { LayerBlob } from './solve/layer-blobs.ts';
 import type { Machine } from './solve/rungs.ts';
 import { openSession, type Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';

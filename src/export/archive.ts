@@ -82,7 +82,7 @@ async function writeTo(path: string, image: ExportImage, options: ExportOptions)
 async function resolveTarget(path: string): Promise<{ kind: 'file' | 'special'; path: string }> {
   try {
     const stats = await stat(path);
-    if (stats.isDirectory()) throw new Error('It is a directory');
+    if (stats.isDirectory()) throw new Error('it is a directory');
     return { kind: stats.isFile() ? 'file' : 'special', path: await realpath(path) };
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return { kind: 'file', path: resolve(path) };

@@ -8,7 +8,7 @@ export function outputFailure(error: unknown, path: string, signal: AbortSignal)
   if (signal.aborted) return signal.reason;
   if (error instanceof TsbuildError) return error;
   return new TsbuildError('ERR_OUTPUT_FAILED', {
-    message: `Cannot write the image to "${path}": ${reasonOf(error)}`,
+    message: `Cannot write the image to "${path}": ${reasonOf(error, path)}`,
     details: { path },
     hint: isErrno(error, 'ENOSPC', 'EDQUOT')
       ? 'The disk is full. Free some space, or write to another one.'
@@ -18,12 +18,12 @@ export function outputFailure(error: unknown, path: string, signal: AbortSignal)
 }
 
 /** The system's words for a failed call, without its errno and without the call. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, output: string): string {
   if (!(error instanceof Error)) return String(error);
-  const { errno, path } = error as NodeJS.ErrnoException;
+  const { errno, path = output } = error as NodeJS.ErrnoException;
   const text = errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1];
   if (text === undefined) return error.message;
-  return path === undefined ? text : `${text} ("${path}")`;
+  return path === output ? text : `${text} ("${path}")`;
 }
 
 /** ERR_OUTPUT_FAILED. */

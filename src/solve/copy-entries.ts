@@ -9,19 +9,10 @@ import { createIgnore } from '../context/ignore.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Chmod } from '../plan/step.ts';
 import { applyChmod } from '../tree/chmod.ts';
-import { type Entry, type FileEntry, metadataOf } from '../tree/entry.ts';
+import { type Entry, metadataOf } from '../tree/entry.ts';
 import { hasWildcards } from '../tree/glob.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
-import {
-  cleanPath,
-  comparePaths,
-  joinPath,
-  nameOf,
-  parentOf,
-  toBytes,
-  toPath,
-  toText,
-} from '../tree/path.ts';
+import { cleanPath, joinPath, nameOf, parentOf, toBytes, toPath, toText } from '../tree/path.ts';
 import type { ContentOrigin, SourceTree } from './content-origin.ts';
 import { Destination, type NewDirectory } from './destination.ts';
 import { linkFiles } from './hard-links.ts';

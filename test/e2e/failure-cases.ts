@@ -236,15 +236,15 @@ export const FAILURES: readonly FailureCase[] = [
     dockerfile: 'FROM base\nRUN true\n',
     flags: ['-o', 'type=oci,dest={home}/context'],
     exit: ENVIRONMENT,
-    error: 'Cannot write the image to "{home}/context" [ERR_OUTPUT_FAILED]',
-    hint: 'It is a directory.',
+    error: 'Cannot write the image to "{home}/context": it is a directory [ERR_OUTPUT_FAILED]',
   },
   {
     name: 'an output below a file',
     dockerfile: 'FROM base\nRUN true\n',
     flags: ['-o', 'type=oci,tar=false,dest={home}/context/Dockerfile/x'],
     exit: ENVIRONMENT,
-    error: 'Cannot write the image to "{home}/context/Dockerfile/x" [ERR_OUTPUT_FAILED]',
+    error:
+      'Cannot write the image to "{home}/context/Dockerfile/x": not a directory [ERR_OUTPUT_FAILED]',
   },
   {
     name: 'a name that no image can have',
@@ -260,7 +260,7 @@ export const FAILURES: readonly FailureCase[] = [
     env: { TSBUILD_STORE: '{home}/context/Dockerfile/store' },
     exit: ENVIRONMENT,
     error:
-      'Cannot use the store at "{home}/context/Dockerfile/store/v1" (ENOTDIR) [ERR_STORE_UNUSABLE]',
+      'Cannot use the store at "{home}/context/Dockerfile/store/v1": not a directory [ERR_STORE_UNUSABLE]',
     hint: 'Set TSBUILD_STORE to a directory that you may write to, on a local disk.',
   },
   {
