@@ -47,12 +47,22 @@ export function helperFailure(error: HelperError, operation: Operation): Tsbuild
 }
 
 /** The helper ended, or said what it should not. */
-export function brokenHelper(message: string, cause?: unknown): TsbuildError {
+export function brokenHelper(message: string, cause?: unknown, hint?: string): TsbuildError {
   return new TsbuildError('ERR_HELPER_FAILED', {
     message,
     details: { operation: 'Helper' },
+    hint,
     cause,
   });
+}
+
+/** The helper ended without being asked: by a signal, or with an exit code. */
+export function endedHelper(how: string | number, words: string): TsbuildError {
+  const end = typeof how === 'number' ? `code ${how}` : how;
+  const message = `The helper ended unexpectedly (${end})${words === '' ? '' : `: ${words}`}`;
+  const hint =
+    how === 'SIGKILL' ? 'Somebody killed it. The kernel does so when memory runs out.' : undefined;
+  return brokenHelper(message, undefined, hint);
 }
 
 function otherFailure(error: HelperError, operation: Operation, message: string): TsbuildError {
@@ -60,9 +70,14 @@ function otherFailure(error: HelperError, operation: Operation, message: string)
   return new TsbuildError(isSandbox ? 'ERR_SANDBOX_FAILED' : 'ERR_HELPER_FAILED', {
     message,
     details: { operation: error.step },
+    hint: DISK_IS_FULL.includes(error.errnoName ?? '')
+      ? 'The disk is full. Free some space, or set TSBUILD_STORE to a directory on another one.'
+      : undefined,
     cause: error,
   });
 }
+
+const DISK_IS_FULL = ['ENOSPC', 'EDQUOT'];
 
 function explain(error: HelperError): string {
   if (error.errno === undefined) return error.message;

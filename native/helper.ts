@@ -7,7 +7,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { TsbuildError } from '../src/errors.ts';
-import { brokenHelper, helperFailure, type Operation } from './failure.ts';
+import { brokenHelper, endedHelper, helperFailure, type Operation } from './failure.ts';
 import { encodeFrame, FRAME, type Frame, FrameReader } from './frame.ts';
 import { locateHelper } from './locate.ts';
 import {
@@ -120,7 +120,7 @@ class HelperProcess {
     this.#hello = this.#expect(HELLO_ID, { verb: 'open', mode }, undefined);
     this.#gone = new Promise((resolve) => {
       this.#child.once('close', (code, signal) => {
-        this.#fail(brokenHelper(this.#lastWords(signal ?? `code ${code}`)));
+        this.#fail(endedHelper(signal ?? code ?? 0, this.#stderr.trim()));
         resolve();
       });
     });
@@ -208,11 +208,6 @@ class HelperProcess {
     this.#failure ??= failure;
     for (const pending of this.#pending.values()) pending.reject(this.#failure);
     this.#pending.clear();
-  }
-
-  #lastWords(end: string): string {
-    const words = this.#stderr.trim();
-    return `The helper ended unexpectedly (${end})${words === '' ? '' : `: ${words}`}`;
   }
 }
 
