@@ -40,12 +40,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const { signal, progress } = options;
   const store = await openStore(options.store, { signal });
   const workspace = await store.openWorkspace();
-  const helpers = new Helpers({
-    binary: options.helper,
-    scratch: workspace.path,
-    machine: options.machine,
-    onNotice: (message) => progress.notice('info', message),
-  });
+  const openHelpers = (onNotice: (message: string) => void): Helpers =>
+    new Helpers({
+      binary: options.helper,
+      scratch: workspace.path,
+      machine: options.machine,
+      onNotice,
+    });
+  const helpers = openHelpers((message) => progress.notice('info', message));
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const compression = new Limiter(options.concurrency ?? availableParallelism());
   const layers = new Layers({ store, workspace, helpers, jobs, compression, signal });
@@ -63,7 +65,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       try {
         await layers.close();
         await client.close();
-        await removeTemporaries(store, workspace, helpers);
+        const another = (): Helpers => openHelpers(() => undefined);
+        await removeTemporaries(store, workspace, { helpers, another });
       } finally {
         await helpers.close();
         await workspace.close();
@@ -76,7 +79,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 async function removeTemporaries(
   store: Store,
   workspace: Workspace,
-  helpers: Helpers,
+  { helpers, another }: { readonly helpers: Helpers; readonly another: () => Helpers },
 ): Promise<void> {
   const { readdir } = await import('node:fs/promises');
   const { join } = await import('node:path');
@@ -87,9 +90,18 @@ async function removeTemporaries(
     ...own.filter((name) => name !== 'lease').map((name) => join(workspace.path, name)),
   ];
   if (paths.length === 0 || (!helpers.isOpen && stale.length === 0)) return;
-  const helper = helpers.hasSandbox ? (await helpers.directories()).helper : await helpers.files();
-  // What cannot be removed now is found again by the next build.
-  await helper
-    .remove({ verb: 'remove', paths }, { signal: new AbortController().signal })
-    .catch(() => undefined);
+  const remove = async (by: Helpers): Promise<void> => {
+    const sandbox = helpers.hasSandbox ? await by.directories().catch(() => undefined) : undefined;
+    const helper = sandbox?.helper ?? (await by.files());
+    await helper.remove({ verb: 'remove', paths }, { signal: new AbortController().signal });
+  };
+  try {
+    await remove(helpers);
+  } catch {
+    // It may be dead; then another one can.
+    const others = another();
+    // What cannot be removed now is found again by the next build.
+    await remove(others).catch(() => undefined);
+    await others.close();
+  }
 }

@@ -122,6 +122,21 @@ for (const kind of ['root', 'user'] as const) {
       await assertInterrupted(started, began);
     });
 
+    test('by the death of its helper says so, and leaves nothing', async () => {
+      const started = await startBusy();
+      // One of them: with it goes the rest.
+      const [helper] = await descendants(started.pid);
+      assert.ok(helper !== undefined);
+      process.kill(helper, 'SIGKILL');
+      const { code, stderr } = await started.outcome;
+      assert.equal(code, 4, stderr);
+      assert.match(
+        stderr,
+        /^ERROR: The helper ended unexpectedly \(SIGKILL\) \[ERR_HELPER_FAILED\]\nhint: /m,
+      );
+      await account.assertClean();
+    });
+
     test('by kill -9 takes everything along, and the next build removes its files', async () => {
       const started = await startBusy();
       process.kill(started.pid, 'SIGKILL');

@@ -1,6 +1,7 @@
 /** Bad input through the real command: one clear error, a distinct exit code, and nothing left behind. */
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, hexOf } from '../../src/oci/digest.ts';
@@ -104,6 +105,21 @@ RUN true
       said,
       /^ERROR: process "\/bin\/sh -c sleep .*" did not complete successfully: exit code: 42 \[ERR_STEP_FAILED\]\n$/m,
     );
+  });
+
+  test('reports a full disk, and leaves nothing on it', async () => {
+    await writeContext(context, { Dockerfile: 'FROM scratch\nCOPY large /\n' });
+    await writeFile(join(context, 'large'), randomBytes(4 << 20));
+    const disk = join(account.home, 'tmp');
+    const script = `mount -t tmpfs -o size=3m none ${disk} && "$@"; code=$?; ls -A ${disk}/v1/tmp ${disk}/v1/blobs/sha256; exit $code`;
+    const command = [process.execPath, 'dist/cli.js', context];
+    const shell = ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', ...command];
+    const outcome = await account.run('unshare', shell, { TSBUILD_STORE: disk });
+    assert.equal(outcome.code, ENVIRONMENT, outcome.stderr);
+    assert.match(outcome.stderr, /^ERROR: .*no space left on device/m);
+    assert.match(outcome.stderr, /^hint: The disk is full\./m);
+    assert.equal(outcome.stdout, `${disk}/v1/blobs/sha256:\n\n${disk}/v1/tmp:\n`);
+    await account.assertClean();
   });
 
   test('goes on with the next build as if nothing had been', async () => {
