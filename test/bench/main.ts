@@ -3,11 +3,12 @@
  * tsbuild against each builder that the machine has, in turn. Prints a table in Markdown.
  */
 
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { debianLayout } from '../support/debian.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { measureMemory, measureTime } from './measure.ts';
@@ -79,7 +80,15 @@ async function compare(workload: Workload, peers: readonly Peer[]): Promise<read
 
 async function build(workload: Workload, peer: Peer, isFirst: boolean): Promise<number> {
   if (workload.state === 'cold' || isFirst) await prepare(workload, peer);
-  return measureTime(peer.commands(workload.context, await freshOutput()));
+  const output = await freshOutput();
+  // What the builder before wrote must not be written to disk on this one's time.
+  await flush();
+  return measureTime(peer.commands(workload.context, output));
+}
+
+/** sync(1): waits until everything written is on disk. */
+async function flush(): Promise<void> {
+  await promisify(execFile)('sync');
 }
 
 async function peakMemory(workload: Workload, peer: Peer): Promise<number> {
