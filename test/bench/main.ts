@@ -4,10 +4,10 @@
  */
 
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { debianLayout } from '../support/debian.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
@@ -21,11 +21,16 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     runs: { type: 'string', default: '5' },
     peers: { type: 'string', default: 'buildah,docker' },
+    work: { type: 'string', default: '' },
   },
 });
-/** Downloaded and generated data stays here between runs; what builders write is removed. */
+/** Downloaded and generated data stays here between runs. */
 const FOLDER = join(process.cwd(), '.bench');
-const WORK = join(FOLDER, `work-${process.pid}`);
+/** What builders write; removed at the end. In memory, if there is enough: README.md says why. */
+const WORK = join(
+  values.work || (roomIn('/dev/shm') ? '/dev/shm' : FOLDER),
+  `bench-${process.pid}`,
+);
 
 await mkdir(WORK, { recursive: true });
 const registry = await startDockerRegistry(FOLDER);
@@ -38,7 +43,9 @@ try {
   const peers = started.filter((peer): peer is Peer => 'commands' in peer);
   try {
     const [cpu] = cpus();
-    print(`${cpus().length} × ${cpu?.model ?? 'processor'}, Node ${process.versions.node}\n`);
+    print(
+      `${cpus().length} × ${cpu?.model ?? 'processor'}, Node ${process.versions.node}, in ${dirname(WORK)}\n`,
+    );
     for (const peer of started)
       print(`- ${peer.name}: ${'note' in peer ? peer.note : `not here: ${peer.reason}`}`);
     print(`\n${header(peers.map((peer) => peer.name))}`);
@@ -84,6 +91,12 @@ async function build(workload: Workload, peer: Peer, isFirst: boolean): Promise<
   // What the builder before wrote must not be written to disk on this one's time.
   await flush();
   return measureTime(peer.commands(workload.context, output));
+}
+
+/** Whether a filesystem has room for every builder's data at once: 10 GB. */
+function roomIn(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize > 10e9;
 }
 
 /** sync(1): waits until everything written is on disk. */
