@@ -8,23 +8,30 @@ import { skipSpace } from './whitespace.ts';
 export interface DirectiveReader {
   readonly found: readonly Directive[];
   readonly escape: () => '\\' | '`';
-  /** True when the line, `#` included, is a directive. Throws ERR_PARSE for a bad one. */
+  /** True when the line, `#` included, is a directive. A bad one is reported, and has no effect. */
   readonly read: (line: string, range: SourceRange) => boolean;
   /** From here on, comments are just comments (DIR-2). */
   readonly stop: () => void;
 }
 
-/** A reader for a file's directives; `source` and `file` are for its errors. */
-export function createDirectiveReader(source: string, file: string): DirectiveReader {
+/** A reader for a file's directives; `source` and `file` are for the ERR_PARSE it reports. */
+export function createDirectiveReader(
+  source: string,
+  file: string,
+  report: (error: TsbuildError) => void,
+): DirectiveReader {
   const found: Directive[] = [];
   let escape: '\\' | '`' = '\\';
   let isDone = false;
-  const fail = (problem: string, range: SourceRange): never => {
-    throw new TsbuildError('ERR_PARSE', {
-      message: `Cannot parse line ${range.start.line}: ${problem}`,
-      details: undefined,
-      location: { file, source, range },
-    });
+  const fail = (problem: string, range: SourceRange): true => {
+    report(
+      new TsbuildError('ERR_PARSE', {
+        message: `Cannot parse line ${range.start.line}: ${problem}`,
+        details: undefined,
+        location: { file, source, range },
+      }),
+    );
+    return true;
   };
   return {
     found,
@@ -40,7 +47,7 @@ export function createDirectiveReader(source: string, file: string): DirectiveRe
       }
       const { name, value } = match;
       if (found.some((directive) => directive.name === name)) {
-        fail(`only one ${name} parser directive can be used`, range);
+        return fail(`only one ${name} parser directive can be used`, range);
       }
       if (name === 'escape') {
         if (value !== '\\' && value !== '`') {

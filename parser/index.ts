@@ -2,7 +2,12 @@
 
 export type * from './ast.ts';
 export { detectSyntax } from './directives.ts';
-export { parseDockerfile, parseInstruction } from './dockerfile.ts';
+export {
+  parseDockerfile,
+  parseDockerfileWithErrors,
+  parseInstruction,
+  type ParseResult,
+} from './dockerfile.ts';
 export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
 export {
   type BindMount,
@@ -15,3 +20,4 @@ export {
   type TmpfsMount,
 } from './mount.ts';
 export { parsePorts } from './ports.ts';
+export { print } from './print.ts';

@@ -20,6 +20,8 @@ export interface LogicalLine {
   /** From the first character to the end of the last line. */
   readonly range: SourceRange;
   readonly leadingComments: readonly Comment[];
+  /** A physical line in it was too long, which is already reported: not worth parsing (LEX-1). */
+  readonly isTooLong: boolean;
   /** Maps offsets into `text` to a range of the file. */
   readonly locate: (start: number, end: number) => SourceRange;
 }
@@ -32,10 +34,15 @@ export interface LineReader {
   readonly directives: readonly Directive[];
   readonly comments: readonly Comment[];
   readonly warnings: readonly ParseWarning[];
-  /** The next instruction's line, or undefined at the end. Throws ERR_PARSE. */
+  /** The next instruction's line, or undefined at the end. */
   readonly nextLine: () => LogicalLine | undefined;
-  /** Cuts out the body that follows, up to a terminator (HD-3); undefined when that is missing. */
+  /**
+   * Cuts out the body that follows, up to a terminator (HD-3). Undefined, and nothing is cut out,
+   * when that is missing.
+   */
   readonly takeBody: (terminator: string, chomp: boolean) => HeredocBody | undefined;
+  /** Goes on at the next line that looks like an instruction: what is before it may be a body. */
+  readonly skipToInstruction: () => void;
   readonly lineCount: () => number;
 }
 
@@ -47,14 +54,20 @@ export interface HeredocBody {
   readonly lastLine: number;
 }
 
-/** Starts reading `source`. */
-export function openLines(source: string, file: string): LineReader {
+/** Starts reading `source`. What is wrong with it is reported as ERR_PARSE, and reading goes on. */
+export function openLines(
+  source: string,
+  file: string,
+  report: (error: TsbuildError) => void,
+): LineReader {
   const state: State = {
     source,
     file,
+    report,
+    lastTooLong: 0,
     at: 0,
     line: 0,
-    directives: createDirectiveReader(source, file),
+    directives: createDirectiveReader(source, file, report),
     comments: [],
     warnings: [],
     leading: [],
@@ -68,6 +81,7 @@ export function openLines(source: string, file: string): LineReader {
     warnings: state.warnings,
     nextLine: () => nextLine(state),
     takeBody: (terminator, chomp) => takeBody(state, terminator, chomp),
+    skipToInstruction: () => skipToInstruction(state),
     lineCount: () => state.line,
   };
 }
@@ -75,12 +89,15 @@ export function openLines(source: string, file: string): LineReader {
 interface State {
   readonly source: string;
   readonly file: string;
+  readonly report: (error: TsbuildError) => void;
   readonly directives: DirectiveReader;
   readonly comments: Comment[];
   readonly warnings: ParseWarning[];
   at: number;
   /** The number of lines read so far, so also that of the last one. */
   line: number;
+  /** The last line that was reported to be too long: lines may be read again. */
+  lastTooLong: number;
   leading: Comment[];
 }
 
@@ -89,6 +106,7 @@ interface PhysicalLine {
   /** Without its end. */
   readonly text: string;
   readonly end: string;
+  readonly isTooLong: boolean;
 }
 
 /** BuildKit's scanner gives up on longer ones (LEX-1). Bytes, the line's end not counted. */
@@ -102,26 +120,43 @@ function readPhysical(state: State): PhysicalLine | undefined {
   const raw = source.slice(at, newline < 0 ? next : newline);
   state.at = next;
   state.line++;
-  if (isLongerThan(raw, MAX_LINE_BYTES)) {
-    const start: Position = { line: state.line, column: 0 };
-    throw new TsbuildError('ERR_PARSE', {
-      message: `Cannot parse line ${state.line}: dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`,
-      details: undefined,
-      location: { file: state.file, source, range: { start, end: { ...start, column: 80 } } },
-    });
-  }
+  const isTooLong = isLongerThan(raw, MAX_LINE_BYTES);
+  if (isTooLong) reportTooLong(state);
   let length = raw.length;
   while (raw[length - 1] === '\r') length--;
   return {
     number: state.line,
     text: raw.slice(0, length),
     end: raw.slice(length) + (newline < 0 ? '' : '\n'),
+    isTooLong,
   };
 }
 
+/** Whether UTF-8 takes more than `bytes`. Counted by hand: TextEncoder is no part of the language. */
 function isLongerThan(text: string, bytes: number): boolean {
   if (text.length * 3 <= bytes) return false;
-  return text.length > bytes || new TextEncoder().encode(text).length > bytes;
+  let length = text.length;
+  for (let at = 0; at < text.length && length <= bytes; at++) {
+    const code = text.codePointAt(at) ?? 0;
+    // A surrogate pair is two units and four bytes; a lone one becomes U+FFFD, three bytes.
+    if (code > 0xffff) at++;
+    if (code > 0x7f) length += code > 0x7ff ? 2 : 1;
+  }
+  return length > bytes;
+}
+
+function reportTooLong(state: State): void {
+  const { file, source, line } = state;
+  if (line <= state.lastTooLong) return;
+  state.lastTooLong = line;
+  const range = { start: { line, column: 0 }, end: { line, column: 80 } };
+  state.report(
+    new TsbuildError('ERR_PARSE', {
+      message: `Cannot parse line ${line}: dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`,
+      details: undefined,
+      location: { file, source, range },
+    }),
+  );
 }
 
 /** A stretch of a logical line: text of one physical line, from `column` on. */
@@ -147,7 +182,7 @@ function nextLine(state: State): LogicalLine | undefined {
       state.leading = [];
       continue;
     }
-    return joinLines(state, { at: 0, text, line: line.number, column });
+    return joinLines(state, line, { at: 0, text, line: line.number, column });
   }
   return undefined;
 }
@@ -183,11 +218,11 @@ function freezeRange(start: Position, end: Position): SourceRange {
 }
 
 /** Reads on for as long as lines end in the escape character (LEX-5, LEX-6, LEX-7). */
-function joinLines(state: State, first: Piece): LogicalLine {
+function joinLines(state: State, firstLine: PhysicalLine, first: Piece): LogicalLine {
   const pieces: Piece[] = [];
   let isEmptySeen = false;
-  let last: PhysicalLine = { number: first.line, text: '', end: '' };
-  let lastColumn = first.column + first.text.length;
+  let last = firstLine;
+  let { isTooLong } = firstLine;
   let isOpen = addPiece(pieces, first, state.directives.escape());
   for (
     let line = isOpen ? readPhysical(state) : undefined;
@@ -195,7 +230,7 @@ function joinLines(state: State, first: Piece): LogicalLine {
     line = isOpen ? readPhysical(state) : undefined
   ) {
     last = line;
-    lastColumn = line.text.length;
+    isTooLong ||= line.isTooLong;
     const column = skipSpace(line.text);
     if (line.text[column] === '#') {
       addComment(state, line, column);
@@ -214,7 +249,7 @@ function joinLines(state: State, first: Piece): LogicalLine {
     piece.at = at;
     at += piece.text.length;
   }
-  const end = { line: last.number, column: lastColumn };
+  const end = { line: last.number, column: last.text.length };
   if (isEmptySeen) warnEmpty(state, trimSpaceEnd(joined), end);
   const leadingComments = Object.freeze(state.leading);
   state.leading = [];
@@ -224,6 +259,7 @@ function joinLines(state: State, first: Piece): LogicalLine {
     lastLine: last.number,
     range: freezeRange({ line: first.line, column: first.column }, end),
     leadingComments,
+    isTooLong,
     locate: (start, stop) => locatePieces(pieces, start, stop),
   };
 }
@@ -271,6 +307,7 @@ function locate(pieces: readonly Piece[], offset: number): Position {
 }
 
 function takeBody(state: State, terminator: string, chomp: boolean): HeredocBody | undefined {
+  const { at, line: before } = state;
   const lines: string[] = [];
   const start: Position = { line: state.line + 1, column: 0 };
   for (let line = readPhysical(state); line !== undefined; line = readPhysical(state)) {
@@ -281,5 +318,23 @@ function takeBody(state: State, terminator: string, chomp: boolean): HeredocBody
     }
     lines.push(line.text + line.end);
   }
+  state.at = at;
+  state.line = before;
   return undefined;
+}
+
+/** In capitals, as almost everybody writes them: a body has few lines that begin so. */
+const LIKELY_INSTRUCTION =
+  /^[ \t]*(?:ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|FROM|HEALTHCHECK|LABEL|MAINTAINER|ONBUILD|RUN|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR)(?:[ \t]|$)/;
+
+function skipToInstruction(state: State): void {
+  for (;;) {
+    const { at, line } = state;
+    const next = readPhysical(state);
+    if (next === undefined) return;
+    if (!LIKELY_INSTRUCTION.test(next.text)) continue;
+    state.at = at;
+    state.line = line;
+    return;
+  }
 }

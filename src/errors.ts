@@ -92,6 +92,8 @@ interface ErrorFields<C extends ErrorCode> {
   readonly hint?: string | undefined;
   /** What we caught, untouched. */
   readonly cause?: unknown;
+  /** What else the same work found wrong, e.g. every other syntax error of the file. */
+  readonly others?: readonly TsbuildError[];
 }
 
 /** The only error that crosses folder boundaries. Cancellation is not one: it is the caller's `signal.reason`. */
@@ -101,6 +103,8 @@ export class TsbuildError<C extends ErrorCode = ErrorCode> extends Error {
   readonly details: ErrorDetails[C];
   readonly location: SourceLocation | undefined;
   readonly hint: string | undefined;
+  /** Failures of their own, without others; usually none. */
+  readonly others: readonly TsbuildError[];
 
   constructor(code: C, fields: ErrorFields<C>) {
     super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -108,6 +112,7 @@ export class TsbuildError<C extends ErrorCode = ErrorCode> extends Error {
     this.details = fields.details;
     this.location = fields.location;
     this.hint = fields.hint;
+    this.others = fields.others ?? [];
   }
 }
 
@@ -119,12 +124,23 @@ export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is 
 /** The same failure with a location, if it has none yet. Anything but a TsbuildError comes back as it was. */
 export function locate(error: unknown, location: SourceLocation): unknown {
   if (!(error instanceof TsbuildError) || error.location !== undefined) return error;
+  return copy(error, { location });
+}
+
+/** The first of several failures, which carries the others; undefined when there are none. */
+export function joinErrors(errors: readonly TsbuildError[]): TsbuildError | undefined {
+  const [first, ...others] = errors;
+  return first === undefined || others.length === 0 ? first : copy(first, { others });
+}
+
+function copy(
+  error: TsbuildError,
+  changes: Pick<ErrorFields<ErrorCode>, 'location' | 'others'>,
+): TsbuildError {
+  const { message, details, hint, cause, location, others } = error;
   return new TsbuildError(error.code, {
-    message: error.message,
-    details: error.details,
-    hint: error.hint,
-    cause: error.cause,
-    location,
+    ...{ message, details, hint, cause, location, others },
+    ...changes,
   });
 }
 

@@ -1,4 +1,7 @@
-/** What a failed build says: the step's last output, the place in the Dockerfile, the error, a hint. */
+/**
+ * What a failed build says: the step's last output, the place in the Dockerfile, the error, a hint; then
+ * the same of every other error, and how many there are.
+ */
 
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { hasCode, type SourceLocation, TsbuildError } from '../index.ts';
@@ -37,7 +40,15 @@ export function renderReport(error: unknown, options: ReportOptions): string {
   return `${lines.join('\n')}\n`;
 }
 
-function describeFailure(error: TsbuildError, { step, color, debug }: ReportOptions): string[] {
+function describeFailure(error: TsbuildError, options: ReportOptions): string[] {
+  const lines = describeOne(error, options);
+  if (error.others.length === 0) return lines;
+  for (const other of error.others) lines.push('', ...describeOne(other, options));
+  lines.push('', `${error.others.length + 1} errors`);
+  return lines;
+}
+
+function describeOne(error: TsbuildError, { step, color, debug }: ReportOptions): string[] {
   const paint = painter(color);
   const lines: string[] = [];
   if (hasCode(error, 'ERR_STEP_FAILED')) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { parseDockerfile } from '../../parser/index.ts';
 import { renderReport } from '../../src/cli/report.ts';
 import { type SourceLocation, TsbuildError } from '../../src/index.ts';
 
@@ -16,6 +17,14 @@ const failure = (message: string, hint?: string): TsbuildError =>
     details: { registry: 'registry.example' },
     hint,
   });
+
+function syntaxError(text: string): unknown {
+  try {
+    return parseDockerfile(text);
+  } catch (error) {
+    return error;
+  }
+}
 
 describe('renderReport()', () => {
   it("shows the step's output, the place, the error and the hint, as BuildKit does (LEX-10, LIM-3)", () => {
@@ -102,6 +111,16 @@ hint: Try again.
       renderReport(error, { ...PLAIN, color: true }).startsWith('\u001b[31mERROR:\u001b[39m x'),
     );
     assert.ok(!renderReport(error, PLAIN).includes('\u001b'));
+  });
+
+  it('shows every syntax error at its place, then how many there are', () => {
+    const text = renderReport(syntaxError('FROM a\nENV b\nRUM c\n'), PLAIN);
+    assert.match(text, /^Dockerfile:2\n[^]*ERROR: .*ENV must have two arguments \[ERR_PARSE\]\n\n/);
+    assert.match(
+      text,
+      /\n\nDockerfile:3\n[^]*>>> RUM c\n[^]*mean RUN\?\) \[ERR_INSTRUCTION_INVALID\]\n\n2 errors\n$/,
+    );
+    assert.doesNotMatch(renderReport(syntaxError('FROM a\nRUM c\n'), PLAIN), /errors/);
   });
 
   it('calls anything else a bug, with the stack only for debugging', () => {
