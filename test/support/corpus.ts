@@ -1,0 +1,18 @@
+/** Dockerfiles of ../shared/corpus: real ones, and the small ones of BuildKit's parser tests. */
+
+import { existsSync, globSync, readFileSync } from 'node:fs';
+
+const CORPUS = '../shared/corpus';
+
+/** The texts; none when there is no corpus beside the project. */
+export function corpusTexts(): readonly string[] {
+  if (!existsSync(CORPUS)) return [];
+  const { cases } = JSON.parse(readFileSync(`${CORPUS}/parser.json`, 'utf8')) as {
+    readonly cases: readonly { readonly dockerfile?: unknown }[];
+  };
+  const small = cases
+    .map(({ dockerfile }) => dockerfile)
+    .filter((text) => typeof text === 'string');
+  const real = globSync(`${CORPUS}/realworld/*`).map((file) => readFileSync(file, 'utf8'));
+  return [...small, ...real];
+}
