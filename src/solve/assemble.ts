@@ -11,6 +11,7 @@ import {
   type Manifest,
 } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
+import { HISTORY_COMMENT } from '../plan/history.ts';
 import type { PlannedStage } from '../plan/step.ts';
 import type { BaseImage } from './layer.ts';
 import type { SolvedStages } from './solve.ts';
@@ -35,11 +36,11 @@ export interface AssembleOptions {
   readonly epoch: number | undefined;
 }
 
-/** Puts the documents together (CFG-1 … CFG-5, HIST-1, HIST-4). */
+/** Puts the documents together (CFG-1 … CFG-5, HIST-1, HIST-4, HIST-5). */
 export function assembleImage(options: AssembleOptions): AssembledImage {
   const { target, blobs, labels, platform } = options;
   const history = historyOf(target, options);
-  const created = history.findLast((entry) => entry.created !== undefined)?.created;
+  const created = lastDated(history);
   const { config, ...rest } = target.config;
   const imageConfig: ImageConfig = {
     ...rest,
@@ -90,7 +91,7 @@ function layerDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
 function historyOf(target: PlannedStage<BaseImage>, { solved, epoch }: AssembleOptions): History[] {
   const chain = stageChain(target);
   const base = chain[0]?.base;
-  const inherited = base?.kind === 'image' ? base.image.config.history : [];
+  const inherited = base?.kind === 'image' ? inheritedHistory(base.image) : [];
   const own: { history: Omit<History, 'created'>; created: number | undefined }[] = [];
   for (const stage of chain) {
     const steps = solved.get(stage)?.steps ?? [];
@@ -105,9 +106,25 @@ function historyOf(target: PlannedStage<BaseImage>, { solved, epoch }: AssembleO
     ...own.map(({ history }, number) => {
       const time = times[number];
       const clamped = time === undefined || epoch === undefined ? time : Math.min(time, epoch);
-      return { ...(clamped !== undefined && { created: formatTime(clamped) }), ...history };
+      const created = clamped === undefined ? lastDated(inherited) : formatTime(clamped);
+      return { ...(created !== undefined && { created }), ...history };
     }),
   ];
+}
+
+/** With an entry for each layer, and none besides: whatever made the base may have kept no history (HIST-5). */
+function inheritedHistory({ config, layers }: BaseImage): readonly History[] {
+  let left = layers.length;
+  const known = config.history.map((entry) => {
+    if (entry.empty_layer || left-- > 0) return entry;
+    return { ...entry, empty_layer: true };
+  });
+  const missing = Array.from({ length: Math.max(0, left) }, () => ({ comment: HISTORY_COMMENT }));
+  return [...known, ...missing];
+}
+
+function lastDated(history: readonly History[]): string | undefined {
+  return history.findLast(({ created }) => created !== undefined)?.created;
 }
 
 /** From the stage with an image or scratch below it, up to the target. */

@@ -6,7 +6,7 @@ import type { PlannedStage } from '../../src/plan/step.ts';
 import { assembleImage, type AssembleOptions } from '../../src/solve/assemble.ts';
 import type { BaseImage } from '../../src/solve/layer.ts';
 import type { LayerBlob } from '../../src/solve/layer-blobs.ts';
-import { configStep, imageOf, stageOf, stepOf, workdirStep } from './stage.ts';
+import { configStep, imageOf, LAYER, stageOf, stepOf, workdirStep } from './stage.ts';
 
 const BLOB = blobOf('layer', MEDIA_TYPE.layerGzip);
 const BASE: readonly History[] = [
@@ -171,6 +171,35 @@ describe('assembleImage()', () => {
         { created, created_by: 'CMD a', empty_layer: true },
       ]);
       assert.equal(config.created, created);
+    });
+
+    it('dates what makes no layer like the base’s last entry when nothing makes one (HIST-4)', () => {
+      const image = imageOf(BASE, BLOB.descriptor);
+      const stage = stageOf([configStep('CMD a')], { kind: 'image', image, reference: 'x' });
+      const { config } = assemble(stage, [[stage, [undefined]]]);
+      const created = '2001-01-01T00:00:00Z';
+      assert.deepEqual(config.history, [
+        ...BASE,
+        { created, created_by: 'CMD a', empty_layer: true },
+      ]);
+    });
+
+    it('has an entry for each of the base’s layers, and no more (HIST-5)', () => {
+      const withLayers = (count: number, history: readonly History[]) => {
+        const image = {
+          ...imageOf(history, BLOB.descriptor),
+          layers: Array.from({ length: count }, () => LAYER),
+        };
+        return assemble(stageOf([], { kind: 'image', image, reference: 'x' }), []).config.history;
+      };
+      const comment = 'tsbuild.dockerfile.v0';
+      assert.deepEqual(withLayers(3, BASE), [...BASE, { comment }, { comment }]);
+      const [first = {}, ...rest] = BASE;
+      assert.deepEqual(withLayers(1, [first, first, ...rest]), [
+        first,
+        { ...first, empty_layer: true },
+        ...rest,
+      ]);
     });
 
     it('takes the image’s time from its last dated entry, not from the base’s config (CFG-2)', () => {

@@ -1,9 +1,10 @@
 /** Planned stages without a Dockerfile, for what only looks at the plan. */
 
+import { parseLayerID } from '../../cache/index.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import type { ContainerConfig, History, ImageConfig } from '../../src/oci/image.ts';
 import type { PlannedStage, StageBase, Step } from '../../src/plan/step.ts';
-import type { BaseImage } from '../../src/solve/layer.ts';
+import type { BaseImage, Layer } from '../../src/solve/layer.ts';
 
 export const LOCATION = {
   file: 'Dockerfile',
@@ -41,7 +42,7 @@ export function stageOf(
   };
 }
 
-/** An image with this history, and otherwise nothing. */
+/** An image with this history and as many layers, and otherwise nothing. */
 export function imageOf(history: readonly History[], descriptor: Descriptor): BaseImage {
   const config: ImageConfig = {
     os: 'linux',
@@ -55,6 +56,11 @@ export function imageOf(history: readonly History[], descriptor: Descriptor): Ba
     config,
     manifest: { schemaVersion: 2, config: descriptor, layers: [] },
     descriptor,
-    layers: [],
+    layers: history.filter((entry) => !entry.empty_layer).map(() => LAYER),
   };
 }
+
+export const LAYER: Layer = {
+  id: parseLayerID(`sha256:${'0'.repeat(64)}`),
+  pulled: undefined,
+};
