@@ -208,15 +208,16 @@ class Copy<O extends SourceTree> {
     owner: { readonly uid: number; readonly gid: number } | undefined,
     chmod: Chmod | undefined,
   ): Entry {
-    const { entry } = found;
+    const content = origin.tree.contentOf(found);
+    // Of a file with several names, the first alone lists the extended attributes.
+    const { entry } = content ?? found;
     const metadata = { ...metadataOf(entry), path, ...owner };
     const mode =
       chmod === undefined || entry.type === 'symlink'
         ? entry.mode
         : applyChmod(chmod, entry.mode, entry.type === 'directory');
-    const content = origin.tree.contentOf(found);
     if (content !== undefined) {
-      this.#origins.set(path, { origin, ...content, name: entry.path });
+      this.#origins.set(path, { origin, ...content, name: found.entry.path });
       const { size, sha256 } = content.entry;
       return { ...metadata, mode, type: 'file', size, ...(sha256 !== undefined && { sha256 }) };
     }

@@ -62,7 +62,7 @@ export class ImageTree {
         const below = this.#hides(layer, ancestors) ? undefined : this.#lookup(path, number - 1);
         return below?.entry.type === 'directory' ? below : { entry, layer: number };
       }
-      if (entry !== undefined) return { entry, layer: number };
+      if (entry !== undefined) return { entry: ownOf(entry, layer), layer: number };
       if (this.#hides(layer, ancestors)) return undefined;
     }
     return undefined;
@@ -130,6 +130,12 @@ export class ImageTree {
       if (parentOf(found.entry.path) === directory) yield found;
     }
   }
+}
+
+/** A hard link to a symlink, a device or a FIFO is one itself; only files have content to share. */
+function ownOf(entry: Entry, layer: LayerIndex): Entry {
+  const target = entry.type === 'hardlink' ? layer.get(entry.target) : undefined;
+  return target === undefined || target.type === 'file' ? entry : { ...target, path: entry.path };
 }
 
 function nextOf(walk: Generator<Entry>): Entry | undefined {

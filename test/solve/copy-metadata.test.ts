@@ -113,6 +113,19 @@ describe('copyEntries()', () => {
       assert.equal(origins.get('to/b')?.entry.path, 'd/a');
     });
 
+    it('bring along the extended attributes, which only the first name lists (CP-19)', () => {
+      const xattrs = [['security.capability', 'x']] as const;
+      const from = [directory('d'), { ...file('d/a'), xattrs }, hardlink('d/b', 'd/a')];
+      const { entries } = copy({ from, sources: ['d/b'], to: '/to' });
+      assert.deepEqual(entries, [{ ...file('to', 'd/a'), xattrs }]);
+    });
+
+    it('of symlinks become symlinks (CP-11, CP-19)', () => {
+      const from = [directory('d'), symlink('d/a', 'x'), directory('e'), hardlink('e/b', 'd/a')];
+      const { entries } = copy({ from, sources: ['e'], to: '/to/' });
+      assert.deepEqual(lines(entries), ['directory 755 0:0 to', 'symlink 777 0:0 to/b -> x']);
+    });
+
     it('do not join a file that is copied twice', () => {
       const { entries } = copy({ from: LINKED, sources: ['d/a', 'd/a', 'd/b'], to: '/to/' });
       assert.deepEqual(lines(entries), [

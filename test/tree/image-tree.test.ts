@@ -56,6 +56,12 @@ describe('lookup()', () => {
     const alone = new ImageTree([layerOf(directory('a', { implied: true }), file('a/b'))]);
     assert.equal(alone.lookup('a')?.layer, 0);
   });
+
+  it('takes a hard link to what is no file for the thing itself', () => {
+    const tree = new ImageTree([layerOf(symlink('a', 'x'), hardlink('b', 'a'), file('x'))]);
+    assert.deepEqual(tree.lookup('b')?.entry, symlink('b', 'x'));
+    assert.equal(tree.resolve('b', { followLast: true }), 'x');
+  });
 });
 
 describe('fileAt()', () => {
