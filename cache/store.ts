@@ -57,7 +57,7 @@ export async function openStore(
     ...recordStore(path),
     openWorkspace: () => openWorkspace(temporaries),
     staleWorkspaces: () => staleWorkspaces(temporaries),
-    statCachePath: (contextRoot) => join(path, 'stat', nameFor(contextRoot)),
+    statCachePath: (contextRoot) => join(path, 'stat', nameFor(resolve(contextRoot))),
     mountPath: (id) => join(path, 'mounts', nameFor(id)),
   };
 }

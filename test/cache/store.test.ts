@@ -64,6 +64,11 @@ describe('openStore()', () => {
       assert.notEqual(store.statCachePath('/a'), store.statCachePath('/b'));
     }));
 
+  it('has a stat cache for each directory, however it is written', () =>
+    withStore(async (store) => {
+      assert.equal(store.statCachePath('.'), store.statCachePath(process.cwd()));
+    }));
+
   it('says which file cannot be written', () =>
     withStore(async (store) => {
       await rm(join(store.path, 'tmp'), { recursive: true });
