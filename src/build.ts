@@ -230,7 +230,6 @@ function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
   return {
     secrets: new Map(Object.entries(options.secrets ?? {})),
     addHosts: options.addHosts ?? [],
-    network: options.network ?? 'default',
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],
   };

@@ -6,8 +6,8 @@ import type { BindMount, CacheMount, SecretMount, TmpfsMount } from '../../parse
 import type { MountOperation } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import type { PlannedMount, RunStep } from '../plan/step.ts';
-import { type Entry, metadataOf } from '../tree/entry.ts';
-import { ImageTree } from '../tree/image-tree.ts';
+import type { Entry } from '../tree/entry.ts';
+import { type Found, ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
 import { joinPath, toPath } from '../tree/path.ts';
 import { cacheDirectory, type CacheRequest, lockCaches } from './cache-mounts.ts';
@@ -174,10 +174,14 @@ function bindEntries(origin: Origin, source: string): { entries: Entry[]; path: 
   if (path === undefined || found === undefined) throw sourceMissing(source);
   const skip = path === '' ? 0 : path.length + 1;
   const owner = origin.resetOwner ? { uid: 0, gid: 0 } : {};
-  const content = origin.tree.contentOf(found)?.entry ?? found.entry;
-  const entries: Entry[] = [{ ...content, ...metadataOf(content), ...owner, path: 'source' }];
-  for (const { entry } of origin.tree.below(path)) {
-    entries.push({ ...entry, ...owner, path: joinPath('source', entry.path.slice(skip)) });
+  const entryAt = (item: Found, at: string): Entry => {
+    // A hard link's other name need not be in the mount: its content is what counts.
+    const entry = origin.tree.contentOf(item)?.entry ?? item.entry;
+    return { ...entry, ...owner, path: at };
+  };
+  const entries: Entry[] = [entryAt(found, 'source')];
+  for (const item of origin.tree.below(path)) {
+    entries.push(entryAt(item, joinPath('source', item.entry.path.slice(skip))));
   }
   return { entries, path };
 }

@@ -29,15 +29,26 @@ export function runRunner(
   return {
     inputs: async () => {
       const { argv, env, cwd, user, network, security, script, platform } = step;
-      const { ulimits, addHosts } = context.sandbox;
-      const hosts = addHosts.map((host) => parseHost(host).name);
       const mounts = await mountInputs(step, context);
-      return { argv, env, cwd, user, network, security, script, platform, mounts, ulimits, hosts };
+      const machine = machineInputs(context);
+      return { argv, env, cwd, user, network, security, script, platform, mounts, ...machine };
     },
     execute: async () => {
       await context.beforeExecution();
       return await context.runs.run(() => execute(step, parent, context, onOutput), context.signal);
     },
+  };
+}
+
+/** What the caller's flags say of the machine, in whatever order; hosts without addresses (CR-2, CR-3). */
+function machineInputs({ sandbox }: StepContext): Readonly<Record<string, unknown>> {
+  const { addHosts, shmSize } = sandbox;
+  // Of one that is given twice the last is set last.
+  const limits = new Map(sandbox.ulimits.map((text) => [text.split('=')[0], text]));
+  return {
+    shmSize,
+    ulimits: [...limits.values()].sort(),
+    hosts: [...new Set(addHosts.map((host) => parseHost(host).name))].sort(),
   };
 }
 
@@ -73,7 +84,7 @@ async function execute(
         root,
         mounts: operationsOf(step, mounts, context),
         hostname: HOSTNAME,
-        network: networkOf(step, context) === 'none' ? 'none' : 'host',
+        network: step.network === 'none' ? 'none' : 'host',
         process: { ...command, env: [...command.env, ...mounts.env] },
       },
       { step, helper, signal: context.signal, onOutput },
@@ -83,9 +94,10 @@ async function execute(
     return { layer, cached: false };
   } finally {
     mounts.release();
-    // Also after an abort: what is left here belongs to nobody.
     const paths = [scratch, ...(kept ? [] : [wrapper])];
-    await helper.remove({ verb: 'remove', paths }, { signal: new AbortController().signal });
+    const { signal } = new AbortController(); // Also after an abort: what is left here is nobody's.
+    // What cannot be removed now goes with the workspace; the first failure is the one to tell.
+    await helper.remove({ verb: 'remove', paths }, { signal }).catch(() => undefined);
   }
 }
 
@@ -110,10 +122,6 @@ async function runCommand(
     },
   });
   if (exitCode !== 0) throw stepFailed(step, exitCode, tail.text());
-}
-
-function networkOf(step: RunStep<BaseImage>, { sandbox }: StepContext): string {
-  return step.network === 'default' ? sandbox.network : step.network;
 }
 
 function stepFailed(step: RunStep<BaseImage>, exitCode: number, output: string): TsbuildError {

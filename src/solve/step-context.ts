@@ -39,7 +39,6 @@ export interface StepContext {
 export interface SandboxOptions {
   readonly secrets: ReadonlyMap<string, Uint8Array>;
   readonly addHosts: readonly string[];
-  readonly network: 'default' | 'none' | 'host';
   readonly shmSize: number | undefined;
   readonly ulimits: readonly string[];
   /** The host's resolv.conf. */

@@ -62,7 +62,6 @@ export async function withSteps(
         sandbox: {
           secrets: new Map(),
           addHosts: [],
-          network: 'default',
           shmSize: undefined,
           ulimits: [],
         },

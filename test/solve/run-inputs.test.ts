@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { link, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseMount } from '../../parser/index.ts';
+import { cacheKey, type JsonValue } from '../../cache/index.ts';
+import type { RunStep } from '../../src/plan/step.ts';
+import type { BaseImage } from '../../src/solve/layer.ts';
+import { runRunner } from '../../src/solve/run.ts';
+import type { SandboxOptions, StepContext } from '../../src/solve/step-context.ts';
+import { withSteps } from './step-fixture.ts';
+import { stepOf } from './stage.ts';
+
+const RUN: RunStep<BaseImage> = {
+  kind: 'run',
+  ...stepOf({ created_by: 'RUN' }),
+  argv: ['/bin/sh', '-c', 'make'],
+  env: [],
+  proxyEnv: [],
+  cwd: '/',
+  user: '',
+  network: 'default',
+  security: 'sandbox',
+  mounts: [],
+  script: undefined,
+  platform: { os: 'linux', architecture: 'amd64' },
+};
+
+async function keyOf(step: RunStep<BaseImage>, context: StepContext): Promise<string> {
+  const inputs = await runRunner(step, [], context, () => undefined).inputs();
+  return cacheKey('run', JSON.parse(JSON.stringify(inputs)) as JsonValue);
+}
+
+/** The key of `RUN --mount=type=bind,source=b` in a context that `write` fills. */
+async function keyWithBind(write: (directory: string) => Promise<void>): Promise<string> {
+  let key = '';
+  await withSteps(async ({ context, directory, write: writeFiles }) => {
+    await writeFiles({ 'a/file': 'one', 'b/other': 'other' });
+    await link(join(directory, 'a/file'), join(directory, 'b/link'));
+    await write(directory);
+    const mount = parseMount('type=bind,source=b,target=/b');
+    const mounts = [{ mount, target: '/b', from: { kind: 'context' } as const }];
+    key = await keyOf({ ...RUN, mounts }, context);
+  });
+  return key;
+}
+
+describe('the inputs of a RUN', () => {
+  describe('with a bind mount', () => {
+    it('have the content of a hard link whose other name is not mounted (RUN-23, CR-5, CH-4)', async () => {
+      const before = await keyWithBind(async () => undefined);
+      const after = await keyWithBind(async (directory) => {
+        await writeFile(join(directory, 'a/file'), 'two');
+      });
+      assert.notEqual(after, before);
+    });
+
+    it('are the same for equal files, linked or not, and for other times (CH-2, CH-4)', async () => {
+      const before = await keyWithBind(async () => undefined);
+      const after = await keyWithBind(async (directory) => {
+        await rm(join(directory, 'b/link'));
+        await writeFile(join(directory, 'b/link'), 'one');
+        await utimes(join(directory, 'b/other'), 1, 1);
+      });
+      assert.equal(after, before);
+    });
+  });
+
+  describe('of the sandbox', () => {
+    const keyWith = async (sandbox: Partial<SandboxOptions>): Promise<string> => {
+      let key = '';
+      await withSteps(async ({ context }) => {
+        key = await keyOf(RUN, { ...context, sandbox: { ...context.sandbox, ...sandbox } });
+      });
+      return key;
+    };
+
+    it('have the size of /dev/shm, which commands can see (OPT-2, CR-2)', async () => {
+      assert.notEqual(await keyWith({ shmSize: 1 << 20 }), await keyWith({}));
+    });
+
+    it('have the names of hosts in any order, not their addresses (CR-2, CR-3)', async () => {
+      const key = await keyWith({ addHosts: ['a:192.0.2.1', 'b:192.0.2.2'] });
+      assert.equal(await keyWith({ addHosts: ['b=192.0.2.3', 'a=192.0.2.1'] }), key);
+      assert.notEqual(await keyWith({ addHosts: ['a:192.0.2.1'] }), key);
+    });
+
+    it('have the limits in any order, of one that is given twice the last (CR-2, CX-1)', async () => {
+      const key = await keyWith({ ulimits: ['nofile=10', 'nproc=20:30'] });
+      assert.equal(await keyWith({ ulimits: ['nproc=20:30', 'nofile=9', 'nofile=10'] }), key);
+      assert.notEqual(await keyWith({ ulimits: ['nproc=20:30', 'nofile=10', 'nofile=9'] }), key);
+    });
+
+    it('have nothing of secrets', async () => {
+      const secrets = new Map([['key', new Uint8Array([1])]]);
+      assert.equal(await keyWith({ secrets }), await keyWith({}));
+    });
+  });
+});
