@@ -9,6 +9,9 @@ export {
   type ParseResult,
 } from './dockerfile.ts';
 export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
+export { lintConfigOf } from './lint/config.ts';
+export { lint } from './lint/lint.ts';
+export type { BaseImageFacts, LintConfig, LintOptions, LintWarning } from './lint/options.ts';
 export {
   type BindMount,
   type CacheMount,

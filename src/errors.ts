@@ -144,12 +144,17 @@ function copy(
   });
 }
 
-/** The closest of `candidates` within edit distance 2 of `word`, or undefined. */
-export function suggest(word: string, candidates: Iterable<string>): string | undefined {
+/** The closest of `candidates` within edit distance 2 of `word`, or undefined; case counts only if said so. */
+export function suggest(
+  word: string,
+  candidates: Iterable<string>,
+  { exactCase = false }: { readonly exactCase?: boolean } = {},
+): string | undefined {
+  const fold = (text: string): string => (exactCase ? text : text.toLowerCase());
   let best: string | undefined;
   let bestDistance = 3;
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    const distance = editDistance(fold(word), fold(candidate), bestDistance);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;

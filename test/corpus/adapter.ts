@@ -4,13 +4,14 @@ import {
   expandWord as expand,
   expandWords as expandAll,
   detectSyntax,
+  lint as lintDockerfile,
   parseDockerfile,
   parsePorts,
 } from '../../parser/index.ts';
 import { decodeFlag } from '../../parser/flags.ts';
 import type { ParsedArguments, ParsedLine } from '../../parser/grammar.ts';
 import { readInstructions } from '../../parser/nodes.ts';
-import { createIgnore } from '../../src/context/ignore.ts';
+import { createIgnore, readIgnore } from '../../src/context/ignore.ts';
 
 export { readIgnore } from '../../src/context/ignore.ts';
 
@@ -55,6 +56,34 @@ export function expandWords(word: string, env: readonly string[]): readonly stri
 
 export function ports(specs: readonly string[]): readonly string[] {
   return parsePorts(specs);
+}
+
+interface LintCase {
+  readonly dockerfile: string;
+  readonly dockerignore?: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** A snippet of BuildKit's documentation: not always a whole Dockerfile. */
+  readonly docExample?: boolean;
+}
+
+/** The warnings of a check run for the default target. */
+export function lint({ dockerfile, dockerignore, buildArgs, docExample }: LintCase): object[] {
+  const text = docExample === true ? completeExample(dockerfile) : dockerfile;
+  // The page of CopyIgnoredFile gives its ignore file apart from the Dockerfiles.
+  const patterns = readIgnore(dockerignore ?? (docExample === true ? 'tmp' : ''));
+  const warnings = lintDockerfile(parseDockerfile(text), {
+    buildArgs,
+    target: '',
+    dockerignore: { patterns, matches: createIgnore(patterns) },
+  });
+  return warnings.map(({ range, ...warning }) => ({ ...warning, line: range.start.line }));
+}
+
+/** With a FROM where the documentation leaves it out, without its `...`, and with every check on. */
+function completeExample(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '...');
+  const start = /^\s*from\s/im.test(text) ? '' : 'FROM scratch\n';
+  return `# check=experimental=all\n${start}${lines.join('\n')}`;
 }
 
 function lookupIn(env: readonly string[]): (name: string) => string | undefined {

@@ -1,0 +1,50 @@
+/** What the checks of instructions share: the run they belong to, and the words they read. */
+
+import { suggest } from '../../src/errors.ts';
+import type { Dockerfile } from '../ast.ts';
+import { expandWord, type ExpandOptions } from '../expand.ts';
+import type { GlobalVariables } from './global-args.ts';
+import type { LintOptions } from './options.ts';
+import type { Reporter, Warn } from './reporter.ts';
+import { RULES } from './rules.ts';
+import type { StageScope } from './stage-scope.ts';
+
+/** The same for a whole run. */
+export interface StageChecks {
+  readonly dockerfile: Dockerfile;
+  readonly globals: GlobalVariables;
+  readonly options: LintOptions;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly reporter: Reporter;
+}
+
+/** The same for one instruction. */
+export interface InstructionContext extends StageChecks {
+  readonly scope: StageScope;
+  readonly warn: Warn;
+}
+
+/** A word's value; reports the variables that nobody defined. */
+export function expandReporting(
+  text: string,
+  { scope, warn }: InstructionContext,
+  options: Omit<ExpandOptions, 'escape'> = {},
+): string {
+  const unset = new Set<string>();
+  try {
+    return expandWord(text, (name) => scope.variables.get(name), {
+      ...options,
+      escape: scope.escape,
+      onUnset: (name) => unset.add(name),
+    });
+  } finally {
+    for (const name of unset) {
+      if (scope.declared.has(name) || NOT_EXPORTED.includes(name)) continue;
+      const close = suggest(name, scope.variables.keys(), { exactCase: true }) ?? '';
+      warn(RULES.UndefinedVar, name, close);
+    }
+  }
+}
+
+/** Declared, but never in the environment (ARG-10). */
+export const NOT_EXPORTED = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE'];

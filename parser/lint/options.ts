@@ -1,0 +1,57 @@
+/** What a check run takes and gives. */
+
+import type { SourceRange } from '../../src/errors.ts';
+
+/** Something that BuildKit's checks find wrong. */
+export interface LintWarning {
+  /** The check's name, e.g. `FromAsCasing`. */
+  readonly rule: string;
+  readonly message: string;
+  /** What the check is about, the same for each of its warnings. */
+  readonly description: string;
+  /** A page about the check, if it has one. */
+  readonly url: string | undefined;
+  readonly range: SourceRange;
+}
+
+/** What is known of a stage's base image; env and shell silence checks. */
+export interface BaseImageFacts {
+  /** `NAME=value` */
+  readonly env?: readonly string[] | undefined;
+  readonly shell?: readonly string[] | undefined;
+  /** ONBUILD triggers. */
+  readonly triggers?: readonly string[] | undefined;
+  readonly platform?: { readonly os: string; readonly architecture: string } | undefined;
+}
+
+export interface LintOptions {
+  readonly buildArgs?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Which stages are evaluated: those that this one needs (a name, or an index; '' for the last
+   * stage); undefined: all of them (CHK-1). What can be seen without evaluation is always reported.
+   */
+  readonly target?: string | undefined;
+  /** `os/architecture[/variant]` of the image; default: `linux/amd64`. */
+  readonly platform?: string | undefined;
+  /** The same for what the build runs on; default: `platform`. */
+  readonly buildPlatform?: string | undefined;
+  /** The ignore file of the context: its patterns as read, and a function that applies them. */
+  readonly dockerignore?:
+    | {
+        readonly patterns: readonly string[];
+        readonly matches: (path: string) => boolean;
+      }
+    | undefined;
+  /** Asked for stages that start from an image, by their index in the file. */
+  readonly baseImage?: ((stage: number) => BaseImageFacts | undefined) | undefined;
+}
+
+/** What a file's `# check=` says (DIR-7). */
+export interface LintConfig {
+  readonly skip: ReadonlySet<string>;
+  readonly skipAll: boolean;
+  readonly experimental: ReadonlySet<string>;
+  readonly experimentalAll: boolean;
+  /** Warnings fail the build (CHK-3). */
+  readonly error: boolean;
+}

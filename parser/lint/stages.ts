@@ -1,0 +1,94 @@
+/** The stages of a file as far as the checks need them: bases, and who needs whom. */
+
+import { expandWord } from '../expand.ts';
+import type { Dockerfile, FromInstruction, Instruction } from '../ast.ts';
+import { splitCsv } from '../csv.ts';
+
+export interface LintStage {
+  readonly index: number;
+  readonly from: FromInstruction;
+  /** Lower case; '' without one. */
+  readonly name: string;
+  readonly instructions: readonly Instruction[];
+  /** The stage that it starts from; undefined: an image, or scratch. */
+  readonly base: LintStage | undefined;
+  readonly isScratch: boolean;
+}
+
+/** The stages in file order, each with its base (FROM-3). */
+export function stagesOf(
+  dockerfile: Dockerfile,
+  values: ReadonlyMap<string, string>,
+): readonly LintStage[] {
+  const byName = new Map<string, LintStage>();
+  return groupByStage(dockerfile).map(({ from, instructions }, index) => {
+    const image = tryExpand(from.image.text, dockerfile, values);
+    const name = from.name?.toLowerCase() ?? '';
+    const base = byName.get(image);
+    const isScratch = base === undefined && image === 'scratch';
+    const stage: LintStage = { index, from, name, instructions, base, isScratch };
+    if (name !== '') byName.set(name, stage);
+    return stage;
+  });
+}
+
+/** The stages that a target needs, itself included; all when undefined (CHK-1, FROM-8). */
+export function neededStages(
+  stages: readonly LintStage[],
+  target: string | undefined,
+): ReadonlySet<LintStage> {
+  if (target === undefined) return new Set(stages);
+  const needed = new Set<LintStage>();
+  const open = [target === '' ? stages.at(-1) : findStage(stages, target)];
+  for (let stage = open.pop(); stage !== undefined || open.length > 0; stage = open.pop()) {
+    if (stage === undefined || needed.has(stage)) continue;
+    needed.add(stage);
+    open.push(stage.base, ...sourcesOf(stage).map((name) => findStage(stages, name)));
+  }
+  return needed;
+}
+
+interface StageGroup {
+  readonly from: FromInstruction;
+  readonly instructions: Instruction[];
+}
+
+function groupByStage(dockerfile: Dockerfile): readonly StageGroup[] {
+  const groups: StageGroup[] = [];
+  for (const instruction of dockerfile.instructions) {
+    if (instruction.kind === 'from') groups.push({ from: instruction, instructions: [] });
+    else groups.at(-1)?.instructions.push(instruction);
+  }
+  return groups;
+}
+
+function tryExpand(
+  text: string,
+  { escape }: Dockerfile,
+  values: ReadonlyMap<string, string>,
+): string {
+  try {
+    return expandWord(text, (name) => values.get(name), { escape });
+  } catch {
+    // The build says what is wrong with it.
+    return text;
+  }
+}
+
+function findStage(stages: readonly LintStage[], name: string): LintStage | undefined {
+  const named = stages.findLast((stage) => stage.name !== '' && stage.name === name.toLowerCase());
+  return named ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined);
+}
+
+/** What `COPY --from` and mounts name. */
+function sourcesOf(stage: LintStage): readonly string[] {
+  return stage.instructions.flatMap((instruction) => {
+    if (instruction.kind === 'copy') return instruction.from ?? [];
+    if (instruction.kind !== 'run') return [];
+    return instruction.mounts.flatMap((mount) => {
+      const fields = splitCsv(mount);
+      if (typeof fields === 'string') return [];
+      return fields.flatMap((field) => /^\s*from\s*=(.*)$/i.exec(field)?.[1] ?? []);
+    });
+  });
+}
