@@ -3,7 +3,7 @@
 import type { BuildOptions } from '../index.ts';
 import type { Flags } from './args.ts';
 import { usage } from './argv.ts';
-import { type Environment, parseEpoch, readSettings } from './environment.ts';
+import { type Environment, readSettings } from './environment.ts';
 import { readSecrets } from './secrets.ts';
 import {
   parseBoolean,
@@ -27,15 +27,12 @@ export interface BuildRequest {
 export async function createRequest(flags: Flags, environment: Environment): Promise<BuildRequest> {
   refuseContext(flags.context);
   checkPull(flags.pull);
-  const { sourceDateEpoch, ...settings } = readSettings(environment);
-  const buildArgs = readBuildArgs(flags.buildArg, environment);
-  const epoch = buildArgs['SOURCE_DATE_EPOCH'];
   const options = {
-    ...settings,
+    ...readSettings(environment),
     context: flags.context,
     dockerfile: dockerfileOf(flags.file),
     target: flags.target || undefined,
-    buildArgs,
+    buildArgs: readBuildArgs(flags.buildArg, environment),
     labels: Object.fromEntries(flags.label.map((label) => splitPair(label))),
     tags: flags.tag,
     outputs: flags.output,
@@ -48,18 +45,22 @@ export async function createRequest(flags: Flags, environment: Environment): Pro
     ulimits: flags.ulimit,
     noCache: !flags.cache,
     noCacheFilter: flags.cacheFilter.flatMap((stages) => stages.split(',')).filter(Boolean),
-    sourceDateEpoch: epoch ? parseEpoch(epoch) : sourceDateEpoch,
     concurrency: flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs),
   };
   return { options: withoutUndefined(options), progress: progressOf(flags, environment) };
 }
 
-/** OPT-1: `K=V`, or `K` for what the environment has; a name it does not have is left out. */
+/**
+ * OPT-1: `K=V`, or `K` for what the environment has; a name it does not have is left out. The
+ * environment's SOURCE_DATE_EPOCH needs no flag (ARG-9).
+ */
 function readBuildArgs(
   pairs: readonly string[],
   environment: Environment,
 ): Readonly<Record<string, string>> {
   const args: Record<string, string> = {};
+  const { SOURCE_DATE_EPOCH: epoch } = environment;
+  if (epoch) args['SOURCE_DATE_EPOCH'] = epoch;
   for (const pair of pairs) {
     const [name, value] = pair.includes('=') ? splitPair(pair) : [pair, environment[pair]];
     if (name === '') throw usage(`Cannot use "${pair}" as a build argument: it has no name`);

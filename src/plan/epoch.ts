@@ -2,6 +2,10 @@
 
 import { TsbuildError } from '../errors.ts';
 
+/** RFC 3339, the form of an image's times, has the years 1 to 9999. */
+const FIRST = -62_135_596_800;
+const LAST = 253_402_300_799;
+
 /**
  * Seconds since the Unix epoch; undefined for '' (reset) and for `context`, because a directory has
  * no time of its own. @throws ERR_USAGE for anything else
@@ -9,7 +13,7 @@ import { TsbuildError } from '../errors.ts';
 export function sourceDateEpochOf(text: string): number | undefined {
   if (text === '' || text === 'context') return undefined;
   const seconds = Number(text);
-  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(seconds)) return seconds;
+  if (/^[+-]?\d+$/.test(text) && seconds >= FIRST && seconds <= LAST) return seconds;
   throw new TsbuildError('ERR_USAGE', {
     message: `Cannot date the image: invalid SOURCE_DATE_EPOCH: ${text}`,
     details: undefined,
