@@ -1,6 +1,6 @@
 /**
- * What a failed build says: the step's last output, the place in the Dockerfile, the error, a hint; then
- * the same of every other error, and how many there are.
+ * What a failed build says: the step's last output, the place in the Dockerfile, the error, a hint. Of
+ * several errors the same of each, from top to bottom, and how many there are.
  */
 
 import { stripVTControlCharacters, styleText } from 'node:util';
@@ -41,11 +41,13 @@ export function renderReport(error: unknown, options: ReportOptions): string {
 }
 
 function describeFailure(error: TsbuildError, options: ReportOptions): string[] {
-  const lines = describeOne(error, options);
-  if (error.others.length === 0) return lines;
-  for (const other of error.others) lines.push('', ...describeOne(other, options));
-  lines.push('', `${error.others.length + 1} errors`);
-  return lines;
+  if (error.others.length === 0) return describeOne(error, options);
+  const all = [error, ...error.others].toSorted((a, b) => lineOf(a) - lineOf(b));
+  return [...all.flatMap((one) => [...describeOne(one, options), '']), `${all.length} errors`];
+}
+
+function lineOf({ location }: TsbuildError): number {
+  return location?.range.start.line ?? 0;
 }
 
 function describeOne(error: TsbuildError, { step, color, debug }: ReportOptions): string[] {

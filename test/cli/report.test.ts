@@ -113,13 +113,17 @@ hint: Try again.
     assert.ok(!renderReport(error, PLAIN).includes('\u001b'));
   });
 
-  it('shows every syntax error at its place, then how many there are', () => {
-    const text = renderReport(syntaxError('FROM a\nENV b\nRUM c\n'), PLAIN);
-    assert.match(text, /^Dockerfile:2\n[^]*ERROR: .*ENV must have two arguments \[ERR_PARSE\]\n\n/);
+  it('shows every syntax error at its place, from top to bottom, then how many there are', () => {
+    const text = renderReport(syntaxError('FROM a\nRUM b\nENV c\n'), PLAIN);
     assert.match(
       text,
-      /\n\nDockerfile:3\n[^]*>>> RUM c\n[^]*mean RUN\?\) \[ERR_INSTRUCTION_INVALID\]\n\n2 errors\n$/,
+      /^Dockerfile:2\n[^]*>>> RUM b\n[^]*mean RUN\?\) \[ERR_INSTRUCTION_INVALID\]\n\n/,
     );
+    assert.match(
+      text,
+      /\n\nDockerfile:3\n[^]*ERROR: .*ENV must have two arguments \[ERR_PARSE\]\n\n/,
+    );
+    assert.match(text, /\n\n2 errors\n$/);
     assert.doesNotMatch(renderReport(syntaxError('FROM a\nRUM c\n'), PLAIN), /errors/);
   });
 
