@@ -103,7 +103,7 @@ async function createCache(
   const wrapper = layers.temporary('mount');
   const list = layers.temporary('list');
   await mkdir(wrapper);
-  await writeList(list, [root, ...seeded.filter((entry) => entry.path !== root.path)]);
+  await writeList(list, [root, ...[...seeded].filter(({ path: at }) => at !== root.path)]);
   const { helper } = await helpers.directories();
   const directory = join(wrapper, 'fs');
   const { roots, files } = places;
@@ -114,7 +114,7 @@ async function createCache(
   });
 }
 
-async function seedEntries(origin: Origin, places: Places): Promise<readonly Entry[]> {
+async function seedEntries(origin: Origin, places: Places): Promise<Iterable<Entry>> {
   const everything = { named: '', path: '', found: undefined };
   const result = copyEntries({
     sources: [{ origin, selection: { kind: 'matches', matches: [everything] } }],

@@ -79,22 +79,31 @@ async function composeBlob(
   await layers.blobs.publish(layer, path, mediaType, reply.blob);
 }
 
-/** The entries with the places of their bytes. */
-export async function withSources(result: CopyResult<Origin>, places: Places): Promise<Entry[]> {
-  const opened = new Map<Origin, Map<number, (entry: FileEntry) => EntrySource>>();
-  const entries: Entry[] = [];
-  for (const entry of result.entries) {
-    const content = entry.type === 'file' ? result.origins.get(entry.path) : undefined;
-    if (entry.type !== 'file' || content === undefined) {
-      entries.push(entry);
-      continue;
-    }
-    const { origin } = content;
-    const ofOrigin = opened.get(origin) ?? new Map<number, (entry: FileEntry) => EntrySource>();
+type Locate = (entry: FileEntry) => EntrySource;
+
+/** The entries with the places of their bytes, each made when it is asked for: there may be many. */
+export async function withSources(
+  { entries, origins }: CopyResult<Origin>,
+  places: Places,
+): Promise<Iterable<Entry>> {
+  const opened = new Map<Origin, Map<number, Locate>>();
+  for (const { origin, layer } of origins.values()) {
+    const ofOrigin = opened.get(origin) ?? new Map<number, Locate>();
     opened.set(origin, ofOrigin);
-    const locate = ofOrigin.get(content.layer) ?? (await origin.open(content.layer, places));
-    ofOrigin.set(content.layer, locate);
-    entries.push({ ...entry, source: locate(content.entry) });
+    if (!ofOrigin.has(layer)) ofOrigin.set(layer, await origin.open(layer, places));
   }
-  return entries;
+  return located(entries, ({ path }) => {
+    const content = origins.get(path);
+    return content && opened.get(content.origin)?.get(content.layer)?.(content.entry);
+  });
+}
+
+function* located(
+  entries: readonly Entry[],
+  sourceOf: (entry: FileEntry) => EntrySource | undefined,
+): Generator<Entry> {
+  for (const entry of entries) {
+    const source = entry.type === 'file' ? sourceOf(entry) : undefined;
+    yield entry.type === 'file' && source !== undefined ? { ...entry, source } : entry;
+  }
 }

@@ -89,15 +89,16 @@ export class Destination {
 
   /** The layer, in an index's order. */
   entries(): Entry[] {
-    const all = new Map(this.#entries);
+    const ancestors = new Map<string, Entry>();
     for (const path of this.#entries.keys()) {
       for (const ancestor of ancestorsOf(path)) {
-        if (all.has(ancestor)) continue;
+        if (this.#entries.has(ancestor) || ancestors.has(ancestor)) continue;
         const found = this.#tree.lookup(ancestor)?.entry;
-        if (found?.type === 'directory') all.set(ancestor, plainDirectory(found));
+        if (found?.type === 'directory') ancestors.set(ancestor, plainDirectory(found));
       }
     }
-    return [...all.values()].sort((a, b) => comparePaths(a.path, b.path));
+    const all = [...this.#entries.values(), ...ancestors.values()];
+    return all.sort((a, b) => comparePaths(a.path, b.path));
   }
 }
 

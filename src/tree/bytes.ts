@@ -74,6 +74,11 @@ export class ByteWriter {
     this.length += value.length;
   }
 
+  /** Starts anew, in the same memory: what `bytes()` answered is overwritten. */
+  clear(): void {
+    this.length = 0;
+  }
+
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.length);
   }

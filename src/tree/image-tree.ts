@@ -36,7 +36,8 @@ const ROOT: DirectoryEntry = {
 export class ImageTree {
   /** Lowest first. */
   readonly layers: readonly LayerIndex[];
-  readonly #found = new Map<string, Found | undefined>();
+  /** Directories and symlinks: they are asked for again with each path below them. */
+  readonly #ways = new Map<string, Found>();
 
   constructor(layers: readonly LayerIndex[]) {
     this.layers = layers;
@@ -45,9 +46,11 @@ export class ImageTree {
   /** What is at a path, symlinks not followed. Parents that are symlinks lead nowhere: `resolve()` first. */
   lookup(path: string): Found | undefined {
     if (path === '') return { entry: ROOT, layer: -1 };
-    if (this.#found.has(path)) return this.#found.get(path);
+    const known = this.#ways.get(path);
+    if (known !== undefined) return known;
     const found = this.#lookup(path, this.layers.length - 1);
-    this.#found.set(path, found);
+    const type = found?.entry.type;
+    if (found && (type === 'directory' || type === 'symlink')) this.#ways.set(path, found);
     return found;
   }
 

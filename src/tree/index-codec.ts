@@ -1,6 +1,6 @@
 /** The bytes of an index file, both ways: README.md has the format, `native/src/index.rs` the other half. */
 
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { Entry, EntrySource } from './entry.ts';
 import { ByteReader, type ByteSource, ByteWriter, invalidIndex } from './bytes.ts';
@@ -45,7 +45,7 @@ export interface EncodedIndex {
 /** Entries, already in order → the bytes of an index and its identity. @throws TypeError when out of order. */
 export function encodeIndex(entries: Iterable<Entry>): EncodedIndex {
   const writer = new ByteWriter();
-  const identity = createHash('sha256');
+  const identity = new IdentityHash();
   const blocks: { offset: number; first: string }[] = [];
   let previous = '';
   let count = 0;
@@ -59,7 +59,7 @@ export function encodeIndex(entries: Iterable<Entry>): EncodedIndex {
       previous = '';
     }
     encodeEntry(writer, entry, previous);
-    hashEntry(identity, entry);
+    identity.add(entry);
     previous = entry.path;
     count++;
   }
@@ -75,15 +75,15 @@ export function encodeIndex(entries: Iterable<Entry>): EncodedIndex {
   return {
     bytes: writer.bytes(),
     entries: count,
-    identity: parseDigest(`sha256:${identity.digest('hex')}`),
+    identity: identity.digest(),
   };
 }
 
 /** The identity alone, of entries already in order. */
 export function identityOfEntries(entries: Iterable<Entry>): Digest {
-  const identity = createHash('sha256');
-  for (const entry of entries) hashEntry(identity, entry);
-  return parseDigest(`sha256:${identity.digest('hex')}`);
+  const identity = new IdentityHash();
+  for (const entry of entries) identity.add(entry);
+  return identity.digest();
 }
 
 function encodeEntry(writer: ByteWriter, entry: Entry, previous: string): void {
@@ -155,10 +155,32 @@ function encodeSource(writer: ByteWriter, source: EntrySource): void {
   }
 }
 
-/** The part of an entry that identity is made of; mtimes, sources and implied directories are not. */
-function hashEntry(hash: Hash, entry: Entry): void {
-  if (entry.type === 'directory' && entry.implied) return;
-  const writer = new ByteWriter(entry.path.length + 160);
+/** How many bytes of entries are hashed at once. */
+const HASHED_AT_ONCE = 32_768;
+
+/** What identity is made of; mtimes, sources and implied directories are not. */
+class IdentityHash {
+  readonly #hash = createHash('sha256');
+  readonly #writer = new ByteWriter();
+
+  add(entry: Entry): void {
+    if (entry.type === 'directory' && entry.implied) return;
+    writeIdentity(this.#writer, entry);
+    if (this.#writer.length >= HASHED_AT_ONCE) this.#flush();
+  }
+
+  digest(): Digest {
+    this.#flush();
+    return parseDigest(`sha256:${this.#hash.digest('hex')}`);
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#writer.bytes());
+    this.#writer.clear();
+  }
+}
+
+function writeIdentity(writer: ByteWriter, entry: Entry): void {
   writer.string(entry.path);
   writer.u8(CODE_OF_TYPE[entry.type]);
   writer.varint(entry.mode);
@@ -171,7 +193,6 @@ function hashEntry(hash: Hash, entry: Entry): void {
   }
   encodeXattrs(writer, entry.xattrs ?? []);
   writer.u8(entry.type === 'directory' && entry.opaque ? 1 : 0);
-  hash.update(writer.bytes());
 }
 
 function sharedLength(a: string, b: string): number {
