@@ -25,9 +25,10 @@ const { metafile } = await build({
   legalComments: 'linked',
   logLevel: 'warning',
   metafile: true,
-  // CommonJS packages ask for Node's modules by require().
+  // CommonJS packages ask for Node's modules by require(). Not by an import: the parser shares a chunk
+  // with them, and runs in browsers too, where there is neither.
   banner: {
-    js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);",
+    js: "const require=globalThis.process?.getBuiltinModule?.('node:module').createRequire(import.meta.url);",
   },
 });
 chmodSync('dist/cli.js', 0o755);
