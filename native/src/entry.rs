@@ -4,6 +4,21 @@ use std::cmp::Ordering;
 
 pub type Digest = [u8; 32];
 
+/// Deeper trees would use up the descriptors, and the stack of who walks them.
+pub const MAX_DEPTH: usize = 256;
+
+/// Bytes in a path, as in the kernel: a name in an archive may be as long as its special headers.
+const MAX_PATH: usize = 4096;
+
+/// Why a path can not be one, if it is too long or too deep.
+pub fn excess(path: &[u8]) -> Option<&'static str> {
+    if path.len() > MAX_PATH {
+        return Some("it is too long");
+    }
+    let is_deep = path.split(|&byte| byte == b'/').count() > MAX_DEPTH;
+    is_deep.then_some("it is nested too deeply")
+}
+
 /// What is at one path of a layer. `path` is relative to the root, which itself has no entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -101,6 +116,12 @@ pub fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
 /// Whether `path` lies below the directory `parent`.
 pub fn is_below(path: &[u8], parent: &[u8]) -> bool {
     parent.is_empty() || (path.starts_with(parent) && path.get(parent.len()) == Some(&b'/'))
+}
+
+/// Whether a path leads from a root to something in it: who walks it trusts that.
+pub fn is_inside(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/')
+        .all(|name| !matches!(name, b"" | b"." | b".."))
 }
 
 /// The directory that a path is in (empty: the root), and its last component.

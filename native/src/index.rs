@@ -1,7 +1,7 @@
 //! Index files: the sorted entries of a layer, as in src/tree/README.md. Privileges: a file's owner's.
 
 use crate::codec::{Input, decode, encode, encode_identity, put_bytes, put_varint};
-use crate::entry::{Digest, Entry, compare, shared_prefix};
+use crate::entry::{Digest, Entry, compare, is_inside, shared_prefix};
 use crate::error::{Error, at};
 use crate::pending::PendingFile;
 use crate::protocol::IndexSummary;
@@ -160,7 +160,7 @@ impl IndexReader {
         let rest = self.input.string()?;
         let mut path = self.previous.get(..shared)?.to_vec();
         path.extend_from_slice(&rest);
-        if compare(&self.previous, &path) != Ordering::Less {
+        if compare(&self.previous, &path) != Ordering::Less || !is_inside(&path) {
             return None;
         }
         self.previous.clone_from(&path);

@@ -206,6 +206,20 @@ describe('compose', () => {
     });
   }
 
+  it('refuses a list whose paths lead out of the root, and leaves nothing', async () => {
+    await withHelper(async (helper, directory) => {
+      for (const path of ['../escaped', 'a/../../escaped', '/escaped', './a', 'a//b']) {
+        const list = await writeList(join(directory, 'list'), [inlineFile(path, 'x')]);
+        const composing = helper.compose(
+          { list, roots: [], files: [], directory: join(directory, 'layer') },
+          { signal },
+        );
+        await assert.rejects(composing, (error) => hasCode(error, 'ERR_INDEX_INVALID'));
+        assert.deepEqual(await readdir(directory), ['list']);
+      }
+    });
+  });
+
   it('ends when it is aborted, with the reason, and leaves nothing', async () => {
     await withHelper(async (helper, directory) => {
       await writeFile(join(directory, 'big'), Buffer.alloc(64 << 20, 'tsbuild'));
