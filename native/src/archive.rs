@@ -19,8 +19,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 /// Jobs are as small as a file's last bytes, so that more of them wait than of chunks.
 const HASH_DEPTH: usize = 64;
 
-/// Sparse files have no range in the archive; up to this size their bytes go into the index.
+/// Sparse files have no range in the archive; up to this size their bytes go into the index, and up
+/// to this sum: a small archive may have many.
 const MAX_INLINE: u64 = 1 << 20;
+const MAX_INLINE_SUM: u64 = 16 << 20;
 
 pub struct Options<'a> {
     pub path: &'a Path,
@@ -64,6 +66,8 @@ pub fn read(input: Input, options: Options<'_>, cancel: &Cancel) -> Result<Optio
             format: options.format,
             directory: options.directory,
             ranges: options.ranges,
+            inline_left: MAX_INLINE_SUM,
+            cancel,
         };
         let list = members.read(options.may_be_none);
         // A thread panics only by aborting the process.
@@ -111,6 +115,8 @@ struct Members<'a> {
     format: ArchiveFormat,
     directory: Option<&'a mut LayerDirectory>,
     ranges: bool,
+    inline_left: u64,
+    cancel: &'a Cancel,
 }
 
 impl Members<'_> {
@@ -159,7 +165,14 @@ impl Members<'_> {
             None => None,
         };
         let failed = |error| at(String::from_utf8_lossy(&entry.path).as_ref(), Error::Write)(error);
-        let mut inline = (offset.is_none() && self.ranges && size <= MAX_INLINE).then(Vec::new);
+        let is_inline = offset.is_none() && self.ranges && size <= MAX_INLINE.min(self.inline_left);
+        let mut inline = is_inline.then(Vec::new);
+        if is_inline {
+            self.inline_left -= size;
+        }
+        if let (Some(output), None) = (&mut output, offset) {
+            output.set_len(size).map_err(failed)?;
+        }
         while let Some(data) = self.reader.data()? {
             let job = match data {
                 Data::Bytes(slice) => {
@@ -172,9 +185,11 @@ impl Members<'_> {
                     HashJob::Content(slice)
                 }
                 Data::Hole(length) => {
+                    // No byte of the archive is waited for meanwhile.
+                    self.cancel.check()?;
                     if let Some(output) = &mut output {
                         let past = output.seek(SeekFrom::Current(length as i64));
-                        past.and_then(|end| output.set_len(end)).map_err(failed)?;
+                        past.map_err(failed)?;
                     }
                     let holes = std::iter::repeat_n(0, length as usize);
                     inline

@@ -2,7 +2,7 @@
 //! directory descriptor, and no symlink is ever followed.
 //! Privileges: root of the namespace it runs in; with less, ownership and devices stay in the index alone.
 
-use crate::entry::{Entry, Kind, is_below, split};
+use crate::entry::{Entry, Kind, MAX_DEPTH, is_below, split};
 use crate::error::{Error, at};
 use crate::metadata;
 use crate::remove::remove_at;
@@ -14,9 +14,6 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-/// Deeper trees would use up the descriptors.
-const MAX_DEPTH: usize = 256;
 
 pub struct LayerDirectory {
     root: OwnedFd,

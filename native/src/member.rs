@@ -1,6 +1,6 @@
 //! Members of a tar become entries: names made relative and checked, whiteouts told apart. No privileges.
 
-use crate::entry::{Entry, Kind, split};
+use crate::entry::{Entry, Kind, excess, split};
 use crate::error::Error;
 use crate::pax::Records;
 use crate::protocol::ArchiveFormat;
@@ -88,7 +88,10 @@ fn relative(name: &[u8]) -> Result<Vec<u8>, Error> {
         }
         path.extend_from_slice(component);
     }
-    Ok(path)
+    match excess(&path) {
+        Some(reason) => Err(unsafe_path(&path[..path.len().min(100)], reason)),
+        None => Ok(path),
+    }
 }
 
 /// Overlayfs's own attributes would change what a layer means; labels are the host's business.

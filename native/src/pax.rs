@@ -68,17 +68,34 @@ pub fn format_time(seconds: i64, nanoseconds: u32) -> String {
     format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
 }
 
-/// Later records win; an empty value takes the record away; repeated sparse pairs all stay.
-pub fn merge(records: &mut Records, found: Records) {
+/// Different keys that a member may have, and the bytes of all its records, from however many headers:
+/// each may say little that is new.
+const MAX_KEYS: usize = 4096;
+const MAX_BYTES: usize = 2 << 20;
+
+/// Later records win; an empty value takes the record away; repeated sparse pairs all stay. None: they
+/// are too many.
+pub fn merge(records: &mut Records, found: Records) -> Option<()> {
+    let repeats = |key: &Vec<u8>| key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes";
+    let mut keys = records.iter().filter(|(key, _)| !repeats(key)).count();
     for (key, value) in found {
-        let repeats = key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes";
-        if !repeats {
+        if !repeats(&key) {
+            let before = records.len();
             records.retain(|(known, _)| *known != key);
+            keys = keys + 1 - (before - records.len());
+        }
+        if keys > MAX_KEYS {
+            return None;
         }
         if !value.is_empty() || key.starts_with(b"SCHILY.xattr.") {
             records.push((key, value));
         }
     }
+    let bytes: usize = records
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    (bytes <= MAX_BYTES).then_some(())
 }
 
 /// A number that is not negative.

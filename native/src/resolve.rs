@@ -126,7 +126,7 @@ impl Resolver<'_> {
         let mut outcome = Outcome::default();
         for &position in group {
             if replaced.is_none_or(|replaced| position > replaced) {
-                self.follow(&mut outcome, position);
+                self.follow(&mut outcome, position)?;
             }
         }
         let mut entry = match outcome.winner {
@@ -147,10 +147,15 @@ impl Resolver<'_> {
         (self.emit)(&entry)
     }
 
-    fn follow(&self, outcome: &mut Outcome, position: Position) {
+    fn follow(&self, outcome: &mut Outcome, position: Position) -> Result<(), Error> {
         match self.list.kind_byte(position) {
             b'w' => match self.list.entry(position) {
-                Some(marker) if marker.opaque => outcome.opaque = true,
+                Some(marker) if marker.opaque => {
+                    if outcome.winner.is_some() && outcome.winner == outcome.replaced {
+                        return Err(unsafe_path(&marker.path, "it is opaque, but no directory"));
+                    }
+                    outcome.opaque = true;
+                }
                 _ => outcome.hides = true,
             },
             b'd' => {
@@ -162,6 +167,7 @@ impl Resolver<'_> {
                 outcome.replaced = Some(position);
             }
         }
+        Ok(())
     }
 
     /// The entry itself, or what a hardlink stands for.

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 /// What PAX headers, long names and sparse maps may hold, as in Go's reader; real ones are far smaller.
 pub const MAX_SPECIAL: u64 = 1 << 20;
 
+/// Holes come in pieces: an archive of a kilobyte may have one that takes years to hash.
+const MAX_HOLE: u64 = 4 << 20;
+
 /// Where the bytes of a tar come from.
 pub trait Stream {
     /// The next piece; none at the end.
@@ -91,12 +94,14 @@ impl<S: Stream> TarReader<S> {
                 b'g' => {
                     let found = self.special(size)?;
                     let found = self.pax(&found)?;
-                    merge(&mut self.globals, found.clone());
-                    merge(&mut records, found);
+                    let merged = merge(&mut self.globals, found.clone());
+                    let merged = merged.and_then(|()| merge(&mut records, found));
+                    merged.ok_or_else(|| self.invalid("it has too many PAX records"))?;
                 }
                 b'x' | b'X' => {
                     let found = self.special(size)?;
-                    merge(&mut records, self.pax(&found)?);
+                    let merged = merge(&mut records, self.pax(&found)?);
+                    merged.ok_or_else(|| self.invalid("it has too many PAX records"))?;
                 }
                 b'L' => long_name = Some(until_nul(self.special(size)?)),
                 b'K' => long_link = Some(until_nul(self.special(size)?)),
@@ -129,9 +134,7 @@ impl<S: Stream> TarReader<S> {
                 continue;
             }
             if offset > self.position {
-                let hole = offset - self.position;
-                self.position = offset;
-                return Ok(Some(Data::Hole(hole)));
+                return Ok(self.hole(offset));
             }
             let bytes = self.piece(length)?;
             let read = bytes.len() as u64;
@@ -141,9 +144,14 @@ impl<S: Stream> TarReader<S> {
             }
             return Ok(Some(Data::Bytes(bytes)));
         }
-        let hole = self.size - self.position;
-        self.position = self.size;
-        Ok((hole > 0).then_some(Data::Hole(hole)))
+        Ok(self.hole(self.size))
+    }
+
+    /// The next piece of the hole that ends at a position, if there is one.
+    fn hole(&mut self, end: u64) -> Option<Data> {
+        let length = (end - self.position).min(MAX_HOLE);
+        self.position += length;
+        (length > 0).then_some(Data::Hole(length))
     }
 
     /// Reads what follows the end of the archive, so that digests cover it.
@@ -275,8 +283,12 @@ impl<S: Stream> TarReader<S> {
         pax_records(bytes).ok_or_else(|| self.invalid("a PAX header is malformed"))
     }
 
-    /// Up to `length` bytes of the current member.
+    /// Up to `length` bytes of the current member, and not none: a sparse map may promise more than
+    /// the member's size, which a PAX record told after it.
     fn piece(&mut self, length: u64) -> Result<Slice, Error> {
+        if self.left == 0 {
+            return Err(self.cut_off());
+        }
         let slice = self.take(length.min(self.left))?;
         let slice = slice.ok_or_else(|| self.cut_off())?;
         self.left -= slice.len() as u64;
