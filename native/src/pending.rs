@@ -5,10 +5,10 @@ use crate::error::{Error, at};
 use crate::remove::remove_tree;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file that is not there yet.
 pub struct PendingFile {
@@ -104,12 +104,13 @@ impl Drop for PendingName {
     }
 }
 
-/// `DIR/.NAME.PID-N.tmp`: unique in this machine's process ids, beside the final name.
+/// `DIR/.NAME.RANDOM.tmp`, beside the final name. Not of the process id, which is the same in every
+/// namespace and container: what a killed build left must not be in another's way.
 fn temporary_name(path: &Path) -> PathBuf {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{number}.tmp", std::process::id()));
+    // The keys of a hasher are random, and others for each.
+    let random = RandomState::new().build_hasher().finish();
+    name.push(format!(".{random:016x}.tmp"));
     path.with_file_name(name)
 }

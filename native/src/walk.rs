@@ -2,13 +2,14 @@
 //! followed but the root itself. Privileges: those of who may read it.
 
 use crate::cancel::Cancel;
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, Kind, excess};
 use crate::error::{Error, at};
 use crate::ignore::{Ignore, Matches};
 use crate::protocol::DirectoryFormat;
 use crate::stat_cache::Fingerprint;
 use crate::xattr;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -71,9 +72,13 @@ impl Walker<'_> {
         if matches.ignored && !self.ignore.has_exceptions() {
             return Ok(());
         }
+        if excess(path).is_some() {
+            let shown = self.shown(&path[..path.len().min(100)]);
+            return Err(at(shown, Error::Open)(Errno::NAMETOOLONG));
+        }
         let stat = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             // Gone since it was listed: as if it had never been.
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) => return Ok(()),
             stat => stat.map_err(at(self.shown(path), Error::Stat))?,
         };
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -102,8 +107,12 @@ impl Walker<'_> {
         matches: &Matches,
     ) -> Result<(), Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory: OwnedFd = rustix::fs::openat(parent, name, flags, Mode::empty())
-            .map_err(at(self.shown(path), Error::Open))?;
+        let directory: OwnedFd = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+            // A user who may not read it ignores it for that very reason; what an exception may name
+            // in it is missed when it is copied.
+            Err(Errno::ACCESS) if matches.ignored => return Ok(()),
+            directory => directory.map_err(at(self.shown(path), Error::Open))?,
+        };
         let attributes =
             xattr::read(directory.as_fd()).map_err(at(self.shown(path), Error::Stat))?;
         let mut entry = entry(path, Kind::Directory, stat);

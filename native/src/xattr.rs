@@ -38,7 +38,8 @@ fn read_names(fd: BorrowedFd<'_>, names: &[u8]) -> rustix::io::Result<Attributes
         let is_overlay =
             name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.");
         if is_overlay {
-            let is_mark = name.ends_with(b".overlay.opaque");
+            // Not the end of the name alone: what a command sets is kept as user.overlay.overlay.opaque.
+            let is_mark = name == b"user.overlay.opaque";
             attributes.opaque |= is_mark && value(fd, name)?.as_deref() == Some(b"y");
             continue;
         }

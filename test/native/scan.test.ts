@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   chmod,
+  copyFile,
   link,
   mkdir,
   readdir,
@@ -16,7 +17,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import type { Helper, IgnoreRule } from '../../native/index.ts';
+import { type Helper, type IgnoreRule, openHelper } from '../../native/index.ts';
 import { hasCode } from '../../src/errors.ts';
 import type { Entry } from '../../src/tree/entry.ts';
 import {
@@ -28,7 +29,9 @@ import {
   signal,
   withHelper,
 } from '../support/data-plane.ts';
+import { HELPER } from '../support/sandbox.ts';
 import { tar } from '../support/tar.ts';
+import { withDirectory } from '../support/temporary.ts';
 
 const keep = (regex: string): IgnoreRule => ({ regex, negated: true });
 const drop = (regex: string): IgnoreRule => ({ regex, negated: false });
@@ -136,6 +139,16 @@ describe('scan of a build context', () => {
     });
   });
 
+  it('refuses a tree that is too deep to be walked, and goes on serving', async () => {
+    await withContext(async (context, scan, helper) => {
+      const deeper = 'i=0; while [ $i -lt 400 ]; do mkdir d && cd -P d || exit; i=$((i+1)); done';
+      execFileSync('sh', ['-c', deeper], { cwd: context });
+      await assert.rejects(scan(), /ENAMETOOLONG/);
+      assert.deepEqual(paths(await scan({ ignore: [drop('^d$')] })), []);
+      await helper.remove({ paths: [join(context, 'd')] }, { signal });
+    });
+  });
+
   it('follows the root when it is a symlink', async () => {
     await withContext(async (context, scan, _helper, directory) => {
       await files(context, ['a']);
@@ -152,6 +165,50 @@ describe('scan of a build context', () => {
       }
       const [entry] = await scan();
       assert.deepEqual(entry?.xattrs, [['user.note', 'y']]);
+    });
+  });
+
+  it('takes no attribute of a layer for an opaque mark but overlayfs’s own', async () => {
+    await withContext(async (context, scan) => {
+      await mkdir(join(context, 'd'));
+      // What the kernel makes of a command that sets user.overlay.opaque.
+      execFileSync('setfattr', [
+        '-n',
+        'user.overlay.overlay.opaque',
+        '-v',
+        'y',
+        join(context, 'd'),
+      ]);
+      const [entry] = await scan({ format: 'layer' });
+      assert.equal(entry?.type === 'directory' && entry.opaque, undefined);
+    });
+  });
+
+  it(`passes over an ignored directory that it may not read${NEEDS_ROOT}`, async function () {
+    if (!IS_ROOT) this.skip();
+    await withDirectory(async (directory) => {
+      await files(directory, ['context/a', 'context/secret/x']);
+      await chmod(join(directory, 'context/secret'), 0o700);
+      await copyFile(HELPER, join(directory, 'helper'));
+      const user = `exec setpriv --reuid=4321 --regid=4321 --clear-groups "$0-as-root" "$@"`;
+      await rename(join(directory, 'helper'), join(directory, 'user-as-root'));
+      await writeFile(join(directory, 'user'), `#!/bin/sh\n${user}\n`, { mode: 0o755 });
+      await mkdir(join(directory, 'out'), { mode: 0o777 });
+      for (const name of ['', 'out']) await chmod(join(directory, name), 0o777);
+      const helper = await openHelper({ mode: 'plain', binary: join(directory, 'user') });
+      const scan = async (...ignore: IgnoreRule[]) => {
+        const index = join(directory, 'out/index');
+        const path = join(directory, 'context');
+        const source = { kind: 'directory', path, format: 'context', ignore } as const;
+        await helper.scan({ source, index }, { signal });
+        return paths(await entriesOf(index));
+      };
+      try {
+        assert.deepEqual(await scan(drop('^secret$'), keep('^other$')), ['a']);
+        await assert.rejects(scan(), /EACCES/);
+      } finally {
+        await helper.close();
+      }
     });
   });
 
@@ -201,6 +258,21 @@ describe('scan of a build context', () => {
         assert.deepEqual(await scan({ statCache }), first);
         assert.equal((await readFile(statCache)).length, whole.length);
       }
+    });
+  });
+
+  it('remembers digests beside what a killed scan of the same process id left', async () => {
+    await withContext(async (context, scan, _, directory) => {
+      await files(context, ['a']);
+      const statCache = join(directory, 'cache');
+      const pid = execFileSync('pgrep', ['-n', '-P', `${process.pid}`, 'tsbuild-helper'])
+        .toString()
+        .trim();
+      for (const number of [0, 1, 2, 3]) {
+        await writeFile(join(directory, `.cache.${pid}-${number}.tmp`), '');
+      }
+      await scan({ statCache });
+      assert.equal((await readdir(directory)).includes('cache'), true);
     });
   });
 
