@@ -48,7 +48,7 @@ impl Root {
         }
         let target = open_at(&stage, "root").map_err(failed())?;
         let writable = Some((request.upper.as_path(), request.work.as_path()));
-        let layers = or_empty(&request.layers, &request.root);
+        let layers = or_empty(&request.layers, &empty_in(&stage));
         overlay(&layers, writable, &target)?;
         // Opened again, the name leads to what was mounted on it.
         let root = open_at(&stage, "root").map_err(failed())?;
@@ -239,7 +239,7 @@ impl Root {
         subpath: &Path,
     ) -> Result<OwnedFd, Error> {
         let hidden = open_at(&self.stage, "overlay").map_err(at(subpath, Error::Mount))?;
-        let empty = PathBuf::from(format!("/proc/self/fd/{}/empty", self.stage.as_raw_fd()));
+        let empty = empty_in(&self.stage);
         let mut layers = or_empty(layers, &empty);
         if layers.len() == 1 && writable.is_none() {
             // An overlay without an upper directory needs two.
@@ -333,6 +333,10 @@ fn inert() -> MountAttrFlags {
     MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
+}
+
+fn empty_in(stage: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/empty", stage.as_raw_fd()))
 }
 
 /// The layers, or a directory that is empty: FROM scratch.

@@ -130,6 +130,11 @@ for (const mode of MODES) {
       const { stderr, reply, error } = await fixture.sh('true', { layers: [], mounts: [] });
       assert.equal(error, undefined);
       assert.deepEqual(reply, { exitCode: 127 }, stderr);
+      for (const target of ['/root', '/empty', '/overlay']) {
+        const tmpfs = { kind: 'tmpfs', target, mode: 0o755, readonly: false, flags: [] } as const;
+        const other = await fixture.sh('true', { layers: [], mounts: [tmpfs] });
+        assert.equal(other.error?.step, 'MountTarget', `${target} is not there`);
+      }
     });
 
     it('exits with 127 when the command is not found, and 126 when it cannot be executed (MP-4)', async () => {
