@@ -72,11 +72,16 @@ fn die_with_parent() -> Result<(), Error> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(at("", Error::Thread))
 }
 
-/// What the started process does from now on: nothing, and end as its child does.
+/// What the started process does from now on: nothing, and end as its child does, by the same signal.
 fn wait_for(child: Pid) -> ! {
     loop {
         match waitpid(Some(child), WaitOptions::empty()) {
-            Ok(Some((_, status))) => std::process::exit(status.exit_status().unwrap_or(1)),
+            Ok(Some((_, status))) => {
+                if let Some(signal) = status.terminating_signal().and_then(Signal::from_named_raw) {
+                    let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+                }
+                std::process::exit(status.exit_status().unwrap_or(1))
+            }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => std::process::exit(1),
         }

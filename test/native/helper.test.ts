@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { openHelper } from '../../native/index.ts';
 import { locateHelper } from '../../native/locate.ts';
 import { hasCode } from '../../src/errors.ts';
-import { inlineFile, signal, withHelper, writeList } from '../support/data-plane.ts';
+import {
+  inlineFile,
+  IS_ROOT,
+  NEEDS_ROOT,
+  signal,
+  withHelper,
+  writeList,
+} from '../support/data-plane.ts';
 import { HELPER } from '../support/sandbox.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -103,6 +110,21 @@ describe('a call', () => {
       assert.ok(outcomes.every((outcome) => outcome.status === 'rejected' && died(outcome.reason)));
       await assert.rejects(helper.remove({ paths: [] }, { signal }), died);
       await helper.close();
+    });
+  });
+
+  it(`tells which signal ended the process that serves in the namespaces${NEEDS_ROOT}`, async function () {
+    if (!IS_ROOT) this.skip();
+    await withDirectory(async (scratch) => {
+      const opened = await openHelper({ mode: 'root', binary: HELPER, scratch });
+      const child = (of: number | string) =>
+        execFileSync('pgrep', ['-n', '-P', `${of}`, 'tsbuild-helper'])
+          .toString()
+          .trim();
+      process.kill(Number(child(child(process.pid))), 'SIGKILL');
+      const removing = opened.remove({ paths: [] }, { signal });
+      await assert.rejects(removing, (error) => /SIGKILL/.test(String(error)));
+      await opened.close();
     });
   });
 
