@@ -44,7 +44,7 @@ export async function mountInputs(
       target,
       content:
         mount.kind === 'bind' && from !== undefined
-          ? await bindIdentity(await context.origins.open(from), mount.source)
+          ? bindIdentity(await context.origins.open(from), mount.source)
           : null,
     })),
   );
@@ -168,10 +168,21 @@ function secretFile(mount: SecretMount, target: string, bytes: Uint8Array): Moun
 }
 
 /** What a bind mount shows: an entry of a tree, and everything below it. @throws ERR_SOURCE_MISSING */
-function bindEntries(origin: Origin, source: string): { entries: Entry[]; path: string } {
-  const path = origin.tree.resolve(toPath(source), { followLast: true });
-  const found = path === undefined ? undefined : origin.tree.lookup(path);
+function findSource({ tree }: Origin, source: string): { path: string; found: Found } {
+  const path = tree.resolve(toPath(source), { followLast: true });
+  const found = path === undefined ? undefined : tree.lookup(path);
   if (path === undefined || found === undefined) throw sourceMissing(source);
+  return { path, found };
+}
+
+function bindIdentity(origin: Origin, source: string): string {
+  const { path, found } = findSource(origin, source);
+  // All of a context, as its scan had it: nothing need be read again.
+  if (path === '' && origin.layers === undefined) return origin.identity;
+  return identityOfEntries(bindEntries(origin, path, found));
+}
+
+function* bindEntries(origin: Origin, path: string, found: Found): Generator<Entry> {
   const skip = path === '' ? 0 : path.length + 1;
   const owner = origin.resetOwner ? { uid: 0, gid: 0 } : {};
   const entryAt = (item: Found, at: string): Entry => {
@@ -179,15 +190,10 @@ function bindEntries(origin: Origin, source: string): { entries: Entry[]; path: 
     const entry = origin.tree.contentOf(item)?.entry ?? item.entry;
     return { ...entry, ...owner, path: at };
   };
-  const entries: Entry[] = [entryAt(found, 'source')];
+  yield entryAt(found, 'source');
   for (const item of origin.tree.below(path)) {
-    entries.push(entryAt(item, joinPath('source', item.entry.path.slice(skip))));
+    yield entryAt(item, joinPath('source', item.entry.path.slice(skip)));
   }
-  return { entries, path };
-}
-
-async function bindIdentity(origin: Origin, source: string): Promise<string> {
-  return identityOfEntries(bindEntries(origin, source).entries);
 }
 
 async function bindMount(
@@ -196,8 +202,8 @@ async function bindMount(
   context: StepContext,
 ): Promise<{ operation: MountOperation; isFile: boolean }> {
   const origin = await context.origins.open(from ?? { kind: 'context' });
-  const { entries, path } = bindEntries(origin, mount.source);
-  const isFile = entries[0]?.type !== 'directory';
+  const { path, found } = findSource(origin, mount.source);
+  const isFile = found.entry.type !== 'directory';
   const writable = mount.readonly ? undefined : await scratchPair(context);
   const layers =
     origin.layers === undefined

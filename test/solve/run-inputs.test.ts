@@ -65,6 +65,22 @@ describe('the inputs of a RUN', () => {
     });
   });
 
+  it('have the whole of a context that is mounted, ignored files aside (RUN-14)', async () => {
+    const keyWith = async (files: Readonly<Record<string, string>>): Promise<string> => {
+      let key = '';
+      await withSteps(async ({ context, write }) => {
+        await write({ a: '1', '.dockerignore': 'x\n', ...files });
+        const mount = parseMount('type=bind,target=/c');
+        const mounts = [{ mount, target: '/c', from: { kind: 'context' } as const }];
+        key = await keyOf({ ...RUN, mounts }, context);
+      });
+      return key;
+    };
+    const key = await keyWith({});
+    assert.equal(await keyWith({ x: 'ignored' }), key);
+    assert.notEqual(await keyWith({ a: '2' }), key);
+  });
+
   describe('of the sandbox', () => {
     const keyWith = async (sandbox: Partial<SandboxOptions>): Promise<string> => {
       let key = '';
