@@ -15,6 +15,7 @@ import type {
   Dockerfile,
   Flag,
   Heredoc,
+  Instruction,
   Pair,
   Word,
 } from './ast.ts';
@@ -108,8 +109,9 @@ function compare(before: unknown, after: unknown, at: Comparison): void {
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const path = at.path === '' ? key : `${at.path}.${key}`;
     const [old, now] = [propertyOf(before, key), propertyOf(after, key)];
-    if (key === 'keyword' && typeof now === 'string') compareKeyword(before, now, at.place);
-    else compare(old, now, { ...at, path });
+    if (key === 'keyword' && typeof now === 'string' && isInstruction(before)) {
+      compareKeyword(before, now, at.place);
+    } else compare(old, now, { ...at, path });
   }
 }
 
@@ -156,11 +158,14 @@ function isLikeLeaf(before: Leaf, after: object): after is Leaf {
   });
 }
 
-function compareKeyword(before: object, keyword: string, place: Place): void {
-  const old = propertyOf(before, 'keyword');
-  if (old === keyword || typeof old !== 'string' || !('range' in before)) return;
-  const start = place.offsetOf((before as { readonly range: SourceRange }).range.start);
-  place.edits.set(start, { start, end: start + old.length, text: keyword });
+function isInstruction(node: object): node is Instruction {
+  return 'keyword' in node;
+}
+
+function compareKeyword({ keyword, range }: Instruction, changed: string, place: Place): void {
+  if (changed === keyword) return;
+  const start = place.offsetOf(range.start);
+  place.edits.set(start, { start, end: start + keyword.length, text: changed });
 }
 
 /** `written` is what stands for `before` in the source. */
