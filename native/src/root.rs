@@ -47,6 +47,10 @@ impl Root {
             rustix::fs::mkdirat(&stage, name, Mode::from_raw_mode(0o755)).map_err(failed())?;
         }
         let target = open_at(&stage, "root").map_err(failed())?;
+        // Its mode is that of the root directory, whatever the umask was where it was made.
+        let mode = Mode::from_raw_mode(0o755);
+        rustix::fs::chmodat(CWD, &request.upper, mode, AtFlags::empty())
+            .map_err(at(&request.upper, Error::RootFilesystem))?;
         let writable = Some((request.upper.as_path(), request.work.as_path()));
         let layers = or_empty(&request.layers, &empty_in(&stage));
         overlay(&layers, writable, &target)?;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   PROC_AND_DEV,
@@ -233,6 +233,14 @@ for (const mode of MODES) {
           stdout,
           'uid=1000 gid=1001 groups=5,7\nCapEff:\t0000000000000000\nrefused\nto-stdout\n',
         );
+      });
+
+      it('lets any user into the root directory, whatever the umask made of it', async () => {
+        const request = await fixture.request('stat -c %a /', {
+          process: { uid: 1000, gid: 1000 },
+        });
+        await chmod(request.upper, 0o700);
+        assert.equal((await fixture.helper.run(request)).stdout, '755\n');
       });
     }
   });
