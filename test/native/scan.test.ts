@@ -379,34 +379,3 @@ describe('scan of an archive', () => {
     });
   }
 });
-
-describe('remove', () => {
-  it('deletes trees with directories that nobody may write to, and what is not there', async () => {
-    await withContext(async (context, _scan, helper) => {
-      await files(context, ['a/b/c/d', 'a/e']);
-      await symlink('/etc', join(context, 'a/link'));
-      await chmod(join(context, 'a/b/c'), 0o000);
-      await chmod(join(context, 'a/b'), 0o500);
-      await helper.remove({ paths: [join(context, 'a'), join(context, 'none')] }, { signal });
-      assert.deepEqual(await readdir(context), []);
-      assert.ok((await readdir('/etc')).length > 0);
-    });
-  });
-
-  it('deletes trees deeper than a path may be long', async () => {
-    await withContext(async (context, _scan, helper) => {
-      const name = 'd'.repeat(200);
-      let top = join(context, name);
-      await mkdir(top);
-      for (let depth = 0; depth < 60; depth++) {
-        const outer = join(context, 'outer');
-        await mkdir(outer);
-        await rename(top, join(outer, name));
-        top = join(context, name);
-        await rename(outer, top);
-      }
-      await helper.remove({ paths: [top] }, { signal });
-      assert.deepEqual(await readdir(context), []);
-    });
-  });
-});
