@@ -1,28 +1,22 @@
 /** The story of a build: read → plan → solve → export. Read this first. */
 
-import { homedir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseDockerfile } from '../parser/index.ts';
+import { resolve } from 'node:path';
+import { type Dockerfile, parseDockerfile } from '../parser/index.ts';
 import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
 import { requireDirectory } from './context/local-context.ts';
-import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
-import { type ExportImage, type OutputSpec, parseOutput, writeOutput } from './export/index.ts';
-import { hostPlatform, parsePlatform, type Platform } from './oci/platform.ts';
-import { parseReference, type Reference } from './oci/reference.ts';
+import { type ExportImage, writeOutput } from './export/index.ts';
 import { TsbuildError } from './errors.ts';
+import { lintBuild } from './check.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
-import type { NamedContext } from './plan/options.ts';
-import { planBuild } from './plan/plan.ts';
 import type { BuildPlan } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
 import { type AssembledImage, assembleImage } from './solve/assemble.ts';
 import { createStepContext } from './solve/create-context.ts';
-import { openLayoutImage, pullImage } from './solve/images.ts';
 import type { BaseImage } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
-import type { Machine } from './solve/rungs.ts';
-import { openSession, type Session } from './solve/session.ts';
+import type { Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';
+import { openRequestSession, planRequest, readRequest, type Request } from './request.ts';
 import type { SandboxOptions } from './solve/step-context.ts';
 
 /**
@@ -43,29 +37,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const dockerfile = parseDockerfile(file.text, { file: file.name });
 
   const progress = new Progress(options.onEvent);
-  const session = await openSession({
-    store: options.store ?? defaultStore(),
-    helper: options.helper,
-    dockerConfig: options.dockerConfig,
-    machine: request.machine,
-    concurrency: options.concurrency,
-    progress,
-    signal,
-  });
+  const session = await openRequestSession(options, { request, progress, signal });
   try {
-    const plan = await planBuild<BaseImage>(dockerfile, {
-      target: options.target,
-      buildArgs: options.buildArgs ?? {},
-      platform: request.platform,
-      isPlatformImplicit: options.platform === undefined,
-      buildPlatform: request.host,
-      noCache: options.noCache,
-      noCacheFilter: options.noCacheFilter,
-      network: options.network ?? 'default',
-      namedContexts: namedContexts(request, session, signal),
-      resolveImage: (reference, platform) =>
-        pullImage(reference, platform, { store: session.store, client: session.client, signal }),
-    });
+    const plan = await planRequest(dockerfile, { options, request, session, signal });
+    await reportWarnings(dockerfile, plan, { options, request, file, progress });
     if (plan.unusedBuildArgs.length > 0) {
       const names = plan.unusedBuildArgs.join(', ');
       progress.notice('warning', `One or more build arguments were not consumed: ${names}`);
@@ -80,60 +55,24 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   }
 }
 
-/** Everything of the options that can be wrong without looking at a file. */
-interface Request {
-  readonly host: Platform;
-  readonly platform: Platform;
-  readonly machine: Machine;
-  readonly outputs: readonly OutputSpec[];
-  readonly names: readonly Reference[];
-  readonly contexts: ReadonlyMap<string, NamedContextValue>;
-}
-
-function readRequest(options: BuildOptions): Request {
-  const host = hostPlatform(process.arch);
-  return {
-    host,
-    platform: options.platform === undefined ? host : parsePlatform(options.platform, host),
-    machine: thisMachine(),
-    outputs: (options.outputs ?? []).map(parseOutput),
-    names: (options.tags ?? []).map(parseReference),
-    contexts: new Map(
-      Object.entries(options.buildContexts ?? {}).map(([name, value]) => [
-        name,
-        parseNamedContext(name, value),
-      ]),
-    ),
-  };
-}
-
-function namedContexts(
-  { contexts }: Request,
-  { store, client }: Session,
-  signal: AbortSignal,
-): ReadonlyMap<string, NamedContext<BaseImage>> {
-  const named = new Map<string, NamedContext<BaseImage>>();
-  for (const [name, value] of contexts) {
-    switch (value.kind) {
-      case 'directory':
-        named.set(name, { kind: 'directory' });
-        break;
-      case 'oci-layout':
-        named.set(name, {
-          kind: 'image',
-          reference: value.location,
-          resolve: (platform) => openLayoutImage(value.location, platform, { signal }),
-        });
-        break;
-      case 'image':
-        named.set(name, {
-          kind: 'image',
-          reference: value.reference,
-          resolve: (platform) => pullImage(value.reference, platform, { store, client, signal }),
-        });
-    }
+/** CHK-1: what a check of the target would say. @throws ERR_INSTRUCTION_INVALID when `error=true` makes it fail (CHK-3) */
+async function reportWarnings(
+  dockerfile: Dockerfile,
+  plan: BuildPlan<BaseImage>,
+  { options, request, file, progress }: Omit<Running, 'session' | 'signal'>,
+): Promise<void> {
+  const { warnings, error } = await lintBuild(dockerfile, {
+    options,
+    request,
+    file,
+    stages: plan.stages,
+    target: options.target ?? '',
+  });
+  for (const { rule, message, range } of warnings) {
+    const location = { file: file.name, source: file.text, range };
+    progress.notice('warning', `${rule}: ${message}`, location);
   }
-  return named;
+  if (error !== undefined) throw error;
 }
 
 interface Running {
@@ -241,23 +180,4 @@ function directoriesOf({ contexts }: Request): ReadonlyMap<string, string> {
     if (value.kind === 'directory') directories.set(name, resolve(value.directory));
   }
   return directories;
-}
-
-function thisMachine(): Machine {
-  const uid = process.getuid?.() ?? 0;
-  return { uid, gid: process.getgid?.() ?? 0, user: userName() ?? String(uid) };
-}
-
-/** In a container, a process may have a uid that no passwd file knows. */
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined;
-  }
-}
-
-/** design.md §6 without the environment, which only the command line reads. */
-function defaultStore(): string {
-  return process.getuid?.() === 0 ? '/var/cache/tsbuild' : join(homedir(), '.cache', 'tsbuild');
 }

@@ -29,6 +29,8 @@ export interface Flags {
   readonly jobs?: string;
   readonly quiet?: boolean;
   readonly progress?: string;
+  readonly call?: string;
+  readonly check?: boolean;
 }
 
 /** What a command line asks for. */
@@ -92,6 +94,8 @@ function createOptions(): readonly Option[] {
     ),
     new Option('-q, --quiet', 'print nothing but the digest'),
     new Option('--progress <kind>', 'auto, plain, quiet or none'),
+    new Option('--check', 'build nothing: say what is wrong with the Dockerfile'),
+    new Option('--call <method>', 'build, or check[,format=json][,ignorestatus=true]'),
     new Option('-h, --help', 'print this help'),
     new Option('-v, --version', 'print the version'),
     ...DOCKER_FLAGS.map(({ declaration }) => new Option(declaration).hideHelp()),

@@ -47,8 +47,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   '--attest <attestation>': NO_ATTESTATIONS,
   '--provenance <value>': NO_ATTESTATIONS,
   '--sbom <value>': NO_ATTESTATIONS,
-  '--call <method>': 'Only building is there yet.',
-  '--check': 'Only building is there yet.',
   '--print <what>': 'Only building is there yet.',
   '--annotation <annotation>': 'Use "--label" for what belongs to the image.',
   '--ssh <agent>': 'Use "--secret" for a key.',

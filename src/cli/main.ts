@@ -24,6 +24,12 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
       case 'build': {
         const { createRequest } = await import('./request.ts');
         const request = await createRequest(command.flags, environment);
+        const { readCall } = await import('./call.ts');
+        const call = readCall(command.flags);
+        if (call.kind === 'check') {
+          const { runCheck } = await import('./run-check.ts');
+          return await runCheck(request, { call, warnings: command.warnings, environment });
+        }
         const { runBuild } = await import('./run-build.ts');
         return await runBuild(request, { warnings: command.warnings, environment });
       }

@@ -102,7 +102,7 @@ function stackOf(error: unknown): string {
  * Text that came from elsewhere made safe to print. Control characters go first, so that a stray `\r`
  * cannot split a password past the redaction.
  */
-function clean(text: string): string {
+export function clean(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what it removes
   const controls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
   return redact(stripVTControlCharacters(text).replaceAll(controls, ''));

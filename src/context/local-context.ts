@@ -64,11 +64,30 @@ export async function requireDirectory(directory: string, hint?: string): Promis
   });
 }
 
-/** The rules of the ignore file in force: the Dockerfile's own, else the context's (IGN-1, no merge). */
+/** The ignore file in force, for checks; undefined when there is none. @throws like `scanContext()` */
+export async function readIgnorePatterns(
+  directory: string,
+  dockerfile: string,
+): Promise<readonly string[] | undefined> {
+  const found = await findIgnoreFile(resolve(directory), dockerfile);
+  if (found === undefined) return undefined;
+  compileFile(found.name, found.text);
+  return readIgnore(found.text);
+}
+
 async function readIgnoreFile(
   directory: string,
   dockerfile: string | undefined,
 ): Promise<readonly IgnoreRule[]> {
+  const found = await findIgnoreFile(directory, dockerfile);
+  return found === undefined ? [] : compileFile(found.name, found.text);
+}
+
+/** The Dockerfile's own, else the context's (IGN-1, no merge). */
+async function findIgnoreFile(
+  directory: string,
+  dockerfile: string | undefined,
+): Promise<{ readonly name: string; readonly text: string } | undefined> {
   const candidates = [join(directory, '.dockerignore')];
   if (dockerfile !== undefined) candidates.unshift(`${dockerfile}.dockerignore`);
   for (const file of candidates) {
@@ -80,9 +99,9 @@ async function readIgnoreFile(
         cause: error,
       });
     });
-    if (text !== undefined) return compileFile(basename(file), text);
+    if (text !== undefined) return { name: basename(file), text };
   }
-  return [];
+  return undefined;
 }
 
 /** Line by line, so that a failure has its place. */

@@ -1,0 +1,155 @@
+/** Checks a Dockerfile without building it: parse → plan → lint. */
+
+import {
+  type BaseImageFacts,
+  type Dockerfile,
+  lint,
+  lintConfigOf,
+  type LintWarning,
+  parseDockerfile,
+} from '../parser/index.ts';
+import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
+import { createIgnore } from './context/ignore.ts';
+import { readIgnorePatterns, requireDirectory } from './context/local-context.ts';
+import { TsbuildError } from './errors.ts';
+import { formatPlatform } from './oci/platform.ts';
+import type { BuildOptions } from './options.ts';
+import type { PlannedStage } from './plan/step.ts';
+import { Progress } from './progress/progress.ts';
+import { openRequestSession, planRequest, readRequest, type Request } from './request.ts';
+import type { BaseImage } from './solve/layer.ts';
+
+export type { LintWarning } from '../parser/index.ts';
+
+/** What `check()` answers. */
+export interface CheckResult {
+  /** By line. */
+  readonly warnings: readonly LintWarning[];
+  /** Why a build would fail before its first step; also when `# check=error=true` makes it (CHK-3). */
+  readonly error: TsbuildError | undefined;
+  /** The Dockerfile's name. */
+  readonly file: string;
+  readonly source: string;
+}
+
+/**
+ * Says what is wrong with a Dockerfile, all of its stages or those that the target needs (CHK-1).
+ * Nothing is run; of base images only the configs are read. Takes what `build()` takes. Rejects with
+ * a TsbuildError when there is nothing to check, and with the signal's reason.
+ */
+export async function check(options: BuildOptions): Promise<CheckResult> {
+  options.signal?.throwIfAborted();
+  const request = readRequest(options);
+  await requireDirectory(options.context);
+  const file = await readDockerfile(options.context, options.dockerfile);
+  const answer = { file: file.name, source: file.text };
+  let dockerfile: Dockerfile;
+  try {
+    dockerfile = parseDockerfile(file.text, { file: file.name });
+  } catch (error) {
+    return { ...answer, warnings: [], error: expected(error) };
+  }
+  const { stages, error } = await planStages(dockerfile, options, request);
+  const { target } = options;
+  const linted = await lintBuild(dockerfile, { options, request, file, stages, target });
+  return { ...answer, warnings: linted.warnings, error: error ?? linted.error };
+}
+
+export interface LintBuild {
+  readonly options: BuildOptions;
+  readonly request: Request;
+  readonly file: DockerfileText;
+  /** Where to learn about base images. */
+  readonly stages: readonly PlannedStage<BaseImage>[];
+  /** Undefined for all stages, '' for the last. */
+  readonly target: string | undefined;
+}
+
+/** The warnings, and the failure that `# check=error=true` makes of them (CHK-3). */
+export async function lintBuild(
+  dockerfile: Dockerfile,
+  { options, request, file, stages, target }: LintBuild,
+): Promise<Pick<CheckResult, 'warnings' | 'error'>> {
+  const { buildArgs } = options;
+  try {
+    const patterns = await readIgnorePatterns(options.context, file.path);
+    const warnings = lint(dockerfile, {
+      buildArgs,
+      target,
+      platform: formatPlatform(request.platform),
+      buildPlatform: formatPlatform(request.host),
+      dockerignore: patterns && { patterns, matches: createIgnore(patterns) },
+      baseImage: (index) => factsOf(stages.find((stage) => stage.index === index)),
+    });
+    const isFatal = warnings.length > 0 && lintConfigOf(dockerfile, buildArgs).error;
+    return { warnings, error: isFatal ? violation(warnings, file) : undefined };
+  } catch (error) {
+    return { warnings: [], error: expected(error) };
+  }
+}
+
+/** Plans the target, or each stage, the last one first: what fails there would fail a build. */
+async function planStages(
+  dockerfile: Dockerfile,
+  options: BuildOptions,
+  request: Request,
+): Promise<Pick<LintBuild, 'stages'> & Pick<CheckResult, 'error'>> {
+  const signal = options.signal ?? new AbortController().signal;
+  const progress = new Progress(undefined);
+  const session = await openRequestSession(options, { request, progress, signal });
+  const planned = new Map<number, PlannedStage<BaseImage>>();
+  let failure: TsbuildError | undefined;
+  const plan = async (target: string | undefined): Promise<void> => {
+    try {
+      const asked = { ...options, ...(target !== undefined && { target }) };
+      const { stages } = await planRequest(dockerfile, {
+        options: asked,
+        request,
+        session,
+        signal,
+      });
+      for (const stage of stages) planned.set(stage.index, stage);
+    } catch (error) {
+      signal.throwIfAborted();
+      failure ??= expected(error);
+    }
+  };
+  try {
+    await plan(options.target);
+    const count = dockerfile.instructions.filter(({ kind }) => kind === 'from').length;
+    for (let index = 0; index < count && options.target === undefined; index++) {
+      if (!planned.has(index)) await plan(String(index));
+    }
+    return { stages: [...planned.values()], error: failure };
+  } finally {
+    await session.close();
+  }
+}
+
+function factsOf(stage: PlannedStage<BaseImage> | undefined): BaseImageFacts | undefined {
+  if (stage?.base.kind !== 'image') return undefined;
+  const { os, architecture, config } = stage.base.image.config;
+  return {
+    env: config?.Env ?? [],
+    shell: config?.Shell ?? [],
+    triggers: config?.OnBuild ?? [],
+    platform: { os, architecture },
+  };
+}
+
+function violation(warnings: readonly LintWarning[], file: DockerfileText): TsbuildError {
+  const rules = [...new Set(warnings.map(({ rule }) => rule))].toSorted().join(', ');
+  const [first] = warnings;
+  return new TsbuildError('ERR_INSTRUCTION_INVALID', {
+    message: `Cannot build "${file.name}": lint violation found for rules: ${rules}`,
+    details: undefined,
+    location: first && { file: file.name, source: file.text, range: first.range },
+    hint: 'The line "# check=…" of the Dockerfile makes warnings fail the build.',
+  });
+}
+
+/** Anything else is a bug, and no answer. */
+function expected(error: unknown): TsbuildError {
+  if (error instanceof TsbuildError) return error;
+  throw error;
+}

@@ -1,0 +1,137 @@
+/** What building and checking have in common: options read, a session opened, the Dockerfile planned. */
+
+import { homedir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Dockerfile } from '../parser/index.ts';
+import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
+import { type OutputSpec, parseOutput } from './export/index.ts';
+import { hostPlatform, parsePlatform, type Platform } from './oci/platform.ts';
+import { parseReference, type Reference } from './oci/reference.ts';
+import type { BuildOptions } from './options.ts';
+import type { NamedContext } from './plan/options.ts';
+import { planBuild } from './plan/plan.ts';
+import type { BuildPlan } from './plan/step.ts';
+import type { Progress } from './progress/progress.ts';
+import { openLayoutImage, pullImage } from './solve/images.ts';
+import type { BaseImage } from './solve/layer.ts';
+import type { Machine } from './solve/rungs.ts';
+import { openSession, type Session } from './solve/session.ts';
+
+/** Everything of the options that can be wrong without looking at a file. */
+export interface Request {
+  readonly host: Platform;
+  readonly platform: Platform;
+  readonly machine: Machine;
+  readonly outputs: readonly OutputSpec[];
+  readonly names: readonly Reference[];
+  readonly contexts: ReadonlyMap<string, NamedContextValue>;
+}
+
+/** @throws ERR_USAGE, ERR_PLATFORM_INVALID, ERR_REFERENCE_INVALID, ERR_UNSUPPORTED */
+export function readRequest(options: BuildOptions): Request {
+  const host = hostPlatform(process.arch);
+  return {
+    host,
+    platform: options.platform === undefined ? host : parsePlatform(options.platform, host),
+    machine: thisMachine(),
+    outputs: (options.outputs ?? []).map(parseOutput),
+    names: (options.tags ?? []).map(parseReference),
+    contexts: new Map(
+      Object.entries(options.buildContexts ?? {}).map(([name, value]) => [
+        name,
+        parseNamedContext(name, value),
+      ]),
+    ),
+  };
+}
+
+/** Opens the session that the options ask for. @throws ERR_STORE_UNUSABLE */
+export async function openRequestSession(
+  options: BuildOptions,
+  work: { readonly request: Request; readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<Session> {
+  return await openSession({
+    store: options.store ?? defaultStore(),
+    helper: options.helper,
+    dockerConfig: options.dockerConfig,
+    machine: work.request.machine,
+    concurrency: options.concurrency,
+    progress: work.progress,
+    signal: work.signal,
+  });
+}
+
+interface PlanRequest {
+  readonly options: BuildOptions;
+  readonly request: Request;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+}
+
+/** Plans what the options ask for. @throws what `planBuild()` throws */
+export async function planRequest(
+  dockerfile: Dockerfile,
+  { options, request, session, signal }: PlanRequest,
+): Promise<BuildPlan<BaseImage>> {
+  return await planBuild<BaseImage>(dockerfile, {
+    target: options.target,
+    buildArgs: options.buildArgs ?? {},
+    platform: request.platform,
+    isPlatformImplicit: options.platform === undefined,
+    buildPlatform: request.host,
+    noCache: options.noCache,
+    noCacheFilter: options.noCacheFilter,
+    network: options.network ?? 'default',
+    namedContexts: namedContexts(request, session, signal),
+    resolveImage: (reference, platform) =>
+      pullImage(reference, platform, { store: session.store, client: session.client, signal }),
+  });
+}
+
+function namedContexts(
+  { contexts }: Request,
+  { store, client }: Session,
+  signal: AbortSignal,
+): ReadonlyMap<string, NamedContext<BaseImage>> {
+  const named = new Map<string, NamedContext<BaseImage>>();
+  for (const [name, value] of contexts) {
+    switch (value.kind) {
+      case 'directory':
+        named.set(name, { kind: 'directory' });
+        break;
+      case 'oci-layout':
+        named.set(name, {
+          kind: 'image',
+          reference: value.location,
+          resolve: (platform) => openLayoutImage(value.location, platform, { signal }),
+        });
+        break;
+      case 'image':
+        named.set(name, {
+          kind: 'image',
+          reference: value.reference,
+          resolve: (platform) => pullImage(value.reference, platform, { store, client, signal }),
+        });
+    }
+  }
+  return named;
+}
+
+function thisMachine(): Machine {
+  const uid = process.getuid?.() ?? 0;
+  return { uid, gid: process.getgid?.() ?? 0, user: userName() ?? String(uid) };
+}
+
+/** In a container, a process may have a uid that no passwd file knows. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
+  }
+}
+
+/** design.md §6 without the environment, which only the command line reads. */
+function defaultStore(): string {
+  return process.getuid?.() === 0 ? '/var/cache/tsbuild' : join(homedir(), '.cache', 'tsbuild');
+}
