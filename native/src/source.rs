@@ -54,8 +54,10 @@ impl Places {
                 let place = usize::try_from(*root).ok().and_then(|n| self.roots.get(n));
                 let (root, root_path) = place.ok_or_else(|| missing("a source has no root"))?;
                 let shown = root_path.join(OsStr::from_bytes(path));
-                let file = open_source(root, path, &shown, *size)?;
-                (OpenedKind::File(file), shown)
+                match open_source(root, path, &shown, *size)? {
+                    Some(file) => (OpenedKind::File(file), shown),
+                    None => (OpenedKind::Bytes(&[]), shown),
+                }
             }
         };
         Ok(Opened { kind, path })
@@ -63,21 +65,22 @@ impl Places {
 }
 
 /// A source that is gone, is no file any more or has another size was changed since it was listed.
-fn open_source(root: &File, path: &[u8], shown: &Path, size: u64) -> Result<File, Error> {
+/// None: a socket, which is listed as an empty file, but can not be opened.
+fn open_source(root: &File, path: &[u8], shown: &Path, size: u64) -> Result<Option<File>, Error> {
     let changed = || Error::ContentChanged {
         path: shown.to_owned(),
     };
     let file = match open_beneath(root.as_fd(), path) {
+        Err(Errno::NXIO) if size == 0 => return Ok(None),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return Err(changed()),
         result => result.map_err(at(shown, Error::Open))?,
     };
     let stat = rustix::fs::fstat(&file).map_err(at(shown, Error::Stat))?;
     let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    // A socket is listed as an empty file, but can not be opened.
     if !is_file || stat.st_size as u64 != size {
         return Err(changed());
     }
-    Ok(file)
+    Ok(Some(file))
 }
 
 /// Bytes that are about to be read.
