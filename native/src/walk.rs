@@ -93,7 +93,7 @@ impl Walker<'_> {
         let has_content = matches!(kind, Kind::File { .. })
             && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         self.emit(Found {
-            entry: entry(path, kind, &stat),
+            entry: entry(path, kind, &stat, self.format),
             fingerprint: has_content.then(|| Fingerprint::of(&stat)),
         })
     }
@@ -115,7 +115,7 @@ impl Walker<'_> {
         };
         let attributes =
             xattr::read(directory.as_fd()).map_err(at(self.shown(path), Error::Stat))?;
-        let mut entry = entry(path, Kind::Directory, stat);
+        let mut entry = entry(path, Kind::Directory, stat, self.format);
         entry.xattrs = attributes.kept;
         entry.opaque = attributes.opaque && self.format == DirectoryFormat::Layer;
         let found = Found {
@@ -209,13 +209,16 @@ impl Found {
     }
 }
 
+/// Whoever owns a context's files on this machine, the build has them from root: not even identity tells.
 #[allow(clippy::unnecessary_cast)] // The types of stat's fields differ between targets.
-fn entry(path: &[u8], kind: Kind, stat: &Stat) -> Entry {
+fn entry(path: &[u8], kind: Kind, stat: &Stat, format: DirectoryFormat) -> Entry {
     let is_whiteout = kind == Kind::Whiteout;
     let mut entry = Entry::new(path.to_vec(), kind, 0);
     if !is_whiteout {
         entry.mode = stat.st_mode & 0o7777;
-        (entry.uid, entry.gid) = (stat.st_uid, stat.st_gid);
+        if format == DirectoryFormat::Layer {
+            (entry.uid, entry.gid) = (stat.st_uid, stat.st_gid);
+        }
         (entry.mtime, entry.nsec) = (stat.st_mtime as i64, stat.st_mtime_nsec as u32);
     }
     entry

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { link, rm, utimes, writeFile } from 'node:fs/promises';
+import { chown, link, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseMount } from '../../parser/index.ts';
 import { cacheKey, type JsonValue } from '../../cache/index.ts';
@@ -7,6 +7,7 @@ import type { RunStep } from '../../src/plan/step.ts';
 import type { BaseImage } from '../../src/solve/layer.ts';
 import { runRunner } from '../../src/solve/run.ts';
 import type { SandboxOptions, StepContext } from '../../src/solve/step-context.ts';
+import { itUnless } from '../support/missing.ts';
 import { withSteps } from './step-fixture.ts';
 import { stepOf } from './stage.ts';
 
@@ -65,20 +66,34 @@ describe('the inputs of a RUN', () => {
     });
   });
 
-  it('have the whole of a context that is mounted, ignored files aside (RUN-14)', async () => {
-    const keyWith = async (files: Readonly<Record<string, string>>): Promise<string> => {
+  describe('with a mount of the whole context', () => {
+    const keyWith = async (
+      files: Readonly<Record<string, string>>,
+      prepare = async (_directory: string): Promise<void> => undefined,
+    ): Promise<string> => {
       let key = '';
-      await withSteps(async ({ context, write }) => {
+      await withSteps(async ({ context, directory, write }) => {
         await write({ a: '1', '.dockerignore': 'x\n', ...files });
+        await prepare(directory);
         const mount = parseMount('type=bind,target=/c');
         const mounts = [{ mount, target: '/c', from: { kind: 'context' } as const }];
         key = await keyOf({ ...RUN, mounts }, context);
       });
       return key;
     };
-    const key = await keyWith({});
-    assert.equal(await keyWith({ x: 'ignored' }), key);
-    assert.notEqual(await keyWith({ a: '2' }), key);
+    it('have all of it, ignored files aside (RUN-14)', async () => {
+      const key = await keyWith({});
+      assert.equal(await keyWith({ x: 'ignored' }), key);
+      assert.notEqual(await keyWith({ a: '2' }), key);
+    });
+
+    itUnless(process.getuid?.() === 0 ? undefined : 'needs root')(
+      'have nothing of who owns the files (CH-3, CX-1)',
+      async () => {
+        const foreign = await keyWith({}, (directory) => chown(join(directory, 'a'), 12, 34));
+        assert.equal(foreign, await keyWith({}));
+      },
+    );
   });
 
   describe('of the sandbox', () => {
