@@ -16,8 +16,6 @@ declare const brand: unique symbol;
 export type Digest = string & { readonly [brand]: 'digest' };
 /** sha256 of a layer's uncompressed tar. */
 export type DiffID = string & { readonly [brand]: 'diffID' };
-/** sha256 over a stack of DiffIDs, per the image spec. */
-export type ChainID = string & { readonly [brand]: 'chainID' };
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
@@ -51,14 +49,6 @@ export function digestOf(bytes: Uint8Array | string): Digest {
 /** The 64 hexadecimal digits of a digest, its name in a blob directory. */
 export function hexOf(digest: Digest | DiffID): string {
   return digest.slice('sha256:'.length);
-}
-
-/** ChainID of layers, bottom first (image-spec config.md, "Layer ChainID"). Undefined for no layers. */
-export function chainIDOf(diffIDs: readonly DiffID[]): ChainID | undefined {
-  let chain: string | undefined;
-  for (const diffID of diffIDs)
-    chain = chain === undefined ? diffID : digestOf(`${chain} ${diffID}`);
-  return chain as ChainID | undefined;
 }
 
 /** What bytes have to be. */

@@ -52,11 +52,6 @@ export class LayerIndex {
     }
   }
 
-  /** Whether anything is at a path or below it. */
-  has(path: string): boolean {
-    return !this.within(path).next().done;
-  }
-
   /** The last block that starts at or before a path; -1 when all start behind it. */
   #blockOf(path: string): number {
     const { blocks } = this.#table;

@@ -3,14 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { hasCode } from '../../src/errors.ts';
-import {
-  chainIDOf,
-  digestOf,
-  parseDiffID,
-  parseDigest,
-  verifyBytes,
-  verifyStream,
-} from '../../src/oci/digest.ts';
+import { digestOf, parseDigest, verifyBytes, verifyStream } from '../../src/oci/digest.ts';
 
 const DATA = randomBytes(100_000);
 const EXPECTED = { digest: digestOf(DATA), size: DATA.length };
@@ -70,13 +63,4 @@ describe('parseDigest()', () => {
       );
     });
   }
-});
-
-describe('chainIDOf()', () => {
-  it('is the diffID of one layer, and hashes pairs from the bottom', () => {
-    const [a, b] = [parseDiffID(digestOf('a')), parseDiffID(digestOf('b'))];
-    assert.equal(chainIDOf([]), undefined);
-    assert.equal(chainIDOf([a]), a);
-    assert.equal(chainIDOf([a, b]), digestOf(`${a} ${b}`));
-  });
 });
