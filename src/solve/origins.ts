@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { TsbuildError } from '../errors.ts';
 import type { ScannedContext } from '../context/local-context.ts';
 import type { CopyOrigin, PlannedStage } from '../plan/step.ts';
 import type { EntrySource, FileEntry } from '../tree/entry.ts';
@@ -105,13 +106,7 @@ export class Origins {
           return ({ path }) => ({ kind: 'path', root, path });
         }
         const file = places.file(content.path);
-        return ({ path }) => {
-          const entry = content.index.get(path);
-          if (entry?.type !== 'file' || entry.source?.kind !== 'range') {
-            throw new TypeError(`No bytes for ${path}`);
-          }
-          return { ...entry.source, file };
-        };
+        return ({ path }) => sourceIn(content.index, path, file);
       },
     };
   }
@@ -151,13 +146,20 @@ export function fileOrigin(index: LayerIndex, identity: string, file: string): O
     hostPath: undefined,
     open: async (_, places) => {
       const number = places.file(file);
-      return (entry) => {
-        const ranged = index.get(entry.path);
-        if (ranged?.type !== 'file' || ranged.source?.kind !== 'range') {
-          throw new TypeError(`No bytes for ${entry.path}`);
-        }
-        return { ...ranged.source, file: number };
-      };
+      return ({ path }) => sourceIn(index, path, number);
     },
   };
+}
+
+/** Where a file's bytes are in a tar. Small sparse ones come inline; large ones have no bytes in it. */
+function sourceIn(index: LayerIndex, path: string, file: number): EntrySource {
+  const entry = index.get(path);
+  const source = entry?.type === 'file' ? entry.source : undefined;
+  if (source?.kind === 'bytes') return source;
+  if (source?.kind === 'range') return { ...source, file };
+  throw new TsbuildError('ERR_UNSUPPORTED', {
+    message: `Cannot add "${toText(path)}": it is a large sparse file of an archive`,
+    details: { feature: 'sparse files in archives' },
+    hint: 'Make the archive without --sparse, or unpack it in a RUN.',
+  });
 }
