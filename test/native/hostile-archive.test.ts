@@ -39,7 +39,7 @@ describe('an archive that means harm', () => {
   it('can be cancelled in a hole of a petabyte', async () => {
     const reason = new Error('enough');
     const controller = new AbortController();
-    setTimeout(200).then(() => controller.abort(reason));
+    void setTimeout(200).then(() => controller.abort(reason));
     const plain = Buffer.concat([gnuSparse(0, 1n << 50n, Buffer.alloc(0)), END]);
     assert.equal(await refused(plain, controller.signal), reason);
   });
