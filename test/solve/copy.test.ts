@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chown, link, lstat, mkdir, readFile, rm, symlink, utimes } from 'node:fs/promises';
+import { chown, link, lstat, mkdir, open, readFile, rm, symlink, utimes } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { hasCode } from '../../src/errors.ts';
 import { copyRunner } from '../../src/solve/copy.ts';
@@ -207,6 +209,22 @@ describe('copyRunner()', () => {
       });
     });
 
+    it('unpacks a small sparse member, and refuses a large one in words (CP-21)', async () => {
+      await withSteps(async ({ context, write }) => {
+        await write({
+          'small.tar': await sparseTar(65_536),
+          'large.tar': await sparseTar(5_000_000),
+        });
+        const small = copyStep(['small.tar'], '/to/', { add: true });
+        const { layer } = await execute(context, small, {});
+        assert.equal((await textOf(context, [layer], 'to/hole'))?.length, 65_536);
+        await assert.rejects(
+          execute(context, copyStep(['large.tar'], '/to/', { add: true }), {}),
+          (error) => hasCode(error, 'ERR_UNSUPPORTED') && /large sparse file/.test(error.message),
+        );
+      });
+    });
+
     it('leaves archives alone with --unpack=false, and in COPY (CP-22)', async () => {
       await withSteps(async ({ context, write }) => {
         await write({ 'x.tar': ARCHIVE });
@@ -319,3 +337,14 @@ describe('copyRunner()', () => {
     });
   });
 });
+
+/** GNU tar's archive of one file that is a hole of this size. */
+async function sparseTar(size: number): Promise<Buffer> {
+  return await withDirectory(async (directory) => {
+    const file = await open(join(directory, 'hole'), 'w');
+    await file.truncate(size);
+    await file.close();
+    await promisify(execFile)('tar', ['--sparse', '-cf', 'out.tar', 'hole'], { cwd: directory });
+    return await readFile(join(directory, 'out.tar'));
+  });
+}
