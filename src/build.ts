@@ -98,7 +98,7 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
         sandbox: sandboxOf(options),
         firstRun: plan.stages.flatMap(({ steps }) => steps).find(({ kind }) => kind === 'run')
           ?.location,
-        now: epoch ?? Math.floor(Date.now() / 1000),
+        epoch,
         stage,
         signal: stop,
       }),

@@ -2,8 +2,9 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseLayerID } from '../../cache/index.ts';
+import { type LayerID, parseLayerID } from '../../cache/index.ts';
 import { MEDIA_TYPE } from '../oci/descriptor.ts';
+import { digestOf } from '../oci/digest.ts';
 import type { Entry, EntrySource, FileEntry } from '../tree/entry.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
 import type { CopyResult } from './copy-entries.ts';
@@ -19,7 +20,7 @@ export async function composeLayer(
   wanted: Wanted,
   context: StepContext,
 ): Promise<Executed> {
-  const layer: Layer = { id: parseLayerID(identityOfEntries(result.entries)), pulled: undefined };
+  const layer: Layer = { id: identify(result.entries, context), pulled: undefined };
   if (await context.layers.isComplete(layer)) return { layer, cached: true };
   await context.beforeExecution();
   const places = new Places();
@@ -33,6 +34,16 @@ export async function composeLayer(
   if (wanted.blob) context.background(context.layers.blobFrom(layer, { list, places }));
   await composeDirectory(layer, list, places, context);
   return { layer, cached: false };
+}
+
+/**
+ * Times are no part of an identity; but what an epoch dates must be the same whether or not the store
+ * has the layer from a build without it. So the epoch is part of the identity of what it dates.
+ */
+function identify(entries: readonly Entry[], { epoch }: StepContext): LayerID {
+  const identity = identityOfEntries(entries);
+  const isDated = epoch !== undefined && entries.some(({ mtime }) => mtime === epoch);
+  return parseLayerID(isDated ? digestOf(`${identity} ${epoch}`) : identity);
 }
 
 async function composeDirectory(

@@ -28,6 +28,7 @@ export function copyRunner(
   return {
     inputs: async () => ({
       ...canonical(step),
+      epoch: context.epoch,
       origin: step.sources.some(({ kind }) => kind === 'path')
         ? await context.origins.identity(step.origin)
         : null,

@@ -20,8 +20,8 @@ export interface StepContextOptions {
   readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
   /** Where the plan's first RUN is: before anything is executed, it must be sure that this machine can. */
   readonly firstRun: SourceLocation | undefined;
-  /** Seconds since the Unix epoch. */
-  readonly now: number;
+  /** SOURCE_DATE_EPOCH: seconds since the Unix epoch. */
+  readonly epoch: number | undefined;
   readonly stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>;
   readonly signal: AbortSignal;
 }
@@ -59,7 +59,8 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     runs,
     jobs,
     signal,
-    now: options.now,
+    now: options.epoch ?? Math.floor(Date.now() / 1000),
+    epoch: options.epoch,
     sandbox: { ...options.sandbox, resolvConf: await readResolvConf() },
     executions: new Once<Executed>(),
     // Its failure is seen again, and reported, when the image asks for the same work.

@@ -19,6 +19,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Seconds since the Unix epoch: the time of what the build itself creates. */
   readonly now: number;
+  /** SOURCE_DATE_EPOCH, when it is given: `now` is it. */
+  readonly epoch: number | undefined;
   readonly sandbox: SandboxOptions;
   /** Steps under execution, by cache key. */
   readonly executions: Once<Executed>;

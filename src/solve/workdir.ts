@@ -17,7 +17,7 @@ export function workdirRunner(
 ): StepRunner {
   const { path, user } = step;
   return {
-    inputs: async () => ({ path, user }),
+    inputs: async () => ({ path, user, epoch: context.epoch }),
     execute: async (wanted) => {
       const tree = await context.layers.tree(parent, { directories: wanted.directory });
       const passwd = await readAccounts(user, () =>

@@ -52,6 +52,22 @@ describe('copyRunner()', () => {
     });
   });
 
+  it('dates new directories by the epoch, whatever the store has from a build without it', async () => {
+    await withSteps(async ({ context, write }) => {
+      await write({ x: 'text' });
+      const step = copyStep(['x'], '/new/directory/');
+      const before = await execute(context, step, {});
+      const epoch = 1_600_000_000;
+      const dated = { ...context, now: epoch, epoch };
+      const { layer, cached } = await execute(dated, step, {});
+      assert.equal(cached, false);
+      assert.notEqual(layer.id, before.layer.id);
+      const [directory] = await entriesOf(context, layer);
+      assert.equal(directory?.mtime, epoch);
+      assert.equal((await execute(dated, step, {})).layer.id, layer.id);
+    });
+  });
+
   it('composes again what is no longer in the store', async () => {
     await withSteps(async ({ context, write }) => {
       await write({ one: 'content' });

@@ -54,22 +54,25 @@ export async function withSteps(
     });
     const stages = new Map<PlannedStage<BaseImage>, readonly Layer[]>();
     try {
-      const context = await createStepContext({
-        session,
-        contextDirectory: directory,
-        dockerfile: join(directory, 'Dockerfile'),
-        namedDirectories: new Map(),
-        sandbox: {
-          secrets: new Map(),
-          addHosts: [],
-          shmSize: undefined,
-          ulimits: [],
-        },
-        firstRun: undefined,
+      const context = {
+        ...(await createStepContext({
+          session,
+          contextDirectory: directory,
+          dockerfile: join(directory, 'Dockerfile'),
+          namedDirectories: new Map(),
+          sandbox: {
+            secrets: new Map(),
+            addHosts: [],
+            shmSize: undefined,
+            ulimits: [],
+          },
+          firstRun: undefined,
+          epoch: undefined,
+          stage: async (stage) => stages.get(stage) ?? [],
+          signal,
+        })),
         now: NOW,
-        stage: async (stage) => stages.get(stage) ?? [],
-        signal,
-      });
+      };
       await use({
         session,
         context,

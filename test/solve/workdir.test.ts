@@ -54,10 +54,10 @@ describe('workdirRunner()', () => {
     });
   });
 
-  it('is known by its path and user alone', async () => {
+  it('is known by its path, its user and the epoch alone', async () => {
     await withSteps(async ({ context }) => {
       const inputs = await workdirRunner(workdir('/a', 'app'), [], context).inputs();
-      assert.deepEqual(inputs, { path: '/a', user: 'app' });
+      assert.deepEqual(inputs, { path: '/a', user: 'app', epoch: undefined });
     });
   });
 
