@@ -42,6 +42,8 @@ async function headersOf(path: string): Promise<readonly Header[]> {
   return headers;
 }
 
+const NO_SKOPEO = existsSync('/usr/bin/skopeo') ? '' : ' (skipped: skopeo is not installed)';
+
 describe('writeArchive()', () => {
   it('writes a sorted tar without times and owners, that unpacks to a valid layout (TAR-4)', () =>
     withImage(async (directory, image) => {
@@ -167,8 +169,8 @@ describe('writeArchive()', () => {
       );
     }));
 
-  it('is accepted by skopeo', async function () {
-    if (!existsSync('/usr/bin/skopeo')) this.skip();
+  it(`is accepted by skopeo${NO_SKOPEO}`, async function () {
+    if (NO_SKOPEO !== '') this.skip();
     await withImage(async (directory, image) => {
       const path = join(directory, 'image.tar');
       await writeArchive(path, image, { signal });

@@ -174,7 +174,7 @@ describe('a helper that cannot', () => {
   });
   afterEach(async () => await rm(directory, { recursive: true, force: true }));
 
-  it('mount an overlay says so instead of hello, with the path, and ends', async function () {
+  it(`mount an overlay says so instead of hello, with the path, and ends${process.getuid?.() === 0 ? '' : ' (skipped: needs root)'}`, async function () {
     if (process.getuid?.() !== 0) this.skip();
     const helper = startHelper({ mode: 'root', scratch: '/proc/1' });
     const { error } = await helper.hello;

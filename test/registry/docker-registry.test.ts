@@ -97,7 +97,7 @@ async function putManifest(
   end.body.destroy();
 }
 
-describe(`registrySource(), against ${PROGRAM}`, () => {
+describe(`registrySource(), against ${PROGRAM}${existsSync(PROGRAM) ? '' : ' (skipped: it is not installed)'}`, () => {
   before(function () {
     if (!existsSync(PROGRAM)) this.skip();
   });
