@@ -128,12 +128,11 @@ RUN cd /copy && echo * | busybox od -An -tx1; readlink /copy/link | busybox od -
     });
 
     test('has nothing of what it left running, and does not wait for it (EX-12)', async () => {
-      const began = performance.now();
+      // Waiting would end at the test's own timeout: both outlive that.
       const { lines } = await build(
-        `FROM base\nENV TSBUILD_TEST_HOME=${account.home}\nRUN (sleep 5; touch /late) & busybox setsid sleep 300 & echo done\nRUN sleep 0.1; ls /late || echo none\n`,
+        `FROM base\nENV TSBUILD_TEST_HOME=${account.home}\nRUN (sleep 300; touch /late) & busybox setsid sleep 300 & echo done\nRUN test -e /late || echo none\n`,
       );
-      assert.deepEqual([lines[0], lines.at(-1)], ['done', 'none']);
-      assert.ok(performance.now() - began < 4000);
+      assert.deepEqual(lines, ['done', 'none']);
       await account.assertClean();
     });
   });

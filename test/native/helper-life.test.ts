@@ -71,12 +71,10 @@ for (const mode of MODES) {
 
     it('ends what a command left in the background, with the command (EX-12)', async () => {
       const { marker, process } = marked('background');
-      const started = Date.now();
       const outcome = await fixture.sh('sleep 1000 & sh -c "sleep 1000" & echo started', {
         process,
       });
       assert.deepEqual([outcome.stdout, outcome.reply], ['started\n', { exitCode: 0 }]);
-      assert.ok(Date.now() - started < 500);
       await commandIsGone(marker);
     });
 

@@ -187,13 +187,13 @@ for (const mode of MODES) {
     it('runs several at once', async () => {
       const started = Date.now();
       const outcomes = await Promise.all(
-        [1, 2, 3, 4].map(async (i) => await fixture.sh(`sleep 0.3; exit ${i}`)),
+        [1, 2, 3, 4].map(async (i) => await fixture.sh(`sleep 1; exit ${i}`)),
       );
       assert.deepEqual(
         outcomes.map(({ reply }) => reply?.exitCode),
         [1, 2, 3, 4],
       );
-      assert.ok(Date.now() - started < 1100);
+      assert.ok(Date.now() - started < 3900);
     });
 
     it('sets resource limits', async () => {

@@ -154,7 +154,7 @@ describe('expandWord()', () => {
       expandWord(`\${v//${pattern}b/x}`, () => value, { escape }),
       value,
     );
-    assert.ok(performance.now() - start < 2000);
+    assert.ok(performance.now() - start < 8000);
   });
 });
 

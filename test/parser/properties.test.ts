@@ -217,7 +217,8 @@ describe('any text', () => {
       const start = performance.now();
       attempt(() => parseDockerfile(source));
       const time = performance.now() - start;
-      assert.ok(time < 1000, `${time} ms`);
+      // A few milliseconds; what is quadratic takes far longer than even a busy machine.
+      assert.ok(time < 8000, `${time} ms`);
     });
   }
 
@@ -227,6 +228,6 @@ describe('any text', () => {
     const start = performance.now();
     assert.equal(parseDockerfile(source).instructions.length, 10_001);
     // Usually 60 ms; generous, because the machine is shared.
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 8000);
   });
 });
