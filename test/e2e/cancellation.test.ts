@@ -15,8 +15,10 @@ import { descendants, processesWith } from '../support/sandbox.ts';
 import { tar } from '../support/tar.ts';
 import { writeTarLayout } from '../support/tar-layout.ts';
 
-/** How long an interrupted build may take to end, in milliseconds. */
-/** Usually a tenth of a second; a machine that does much else at once needs more. */
+/**
+ * How long an interrupted build may take to end, in milliseconds: usually a tenth of a second, but a
+ * machine that does much else at once needs more.
+ */
 const PATIENCE = 6000;
 const INTERRUPTED = 130;
 const LARGE = 400_000_000;
