@@ -11,7 +11,15 @@ export {
 export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
 export { lintConfigOf } from './lint/config.ts';
 export { lint } from './lint/lint.ts';
-export type { BaseImageFacts, LintConfig, LintOptions, LintWarning } from './lint/options.ts';
+export type {
+  BaseImageFacts,
+  Edit,
+  Fix,
+  Level,
+  LintConfig,
+  LintOptions,
+  LintWarning,
+} from './lint/options.ts';
 export {
   type BindMount,
   type CacheMount,

@@ -2,16 +2,36 @@
 
 import type { SourceRange } from '../../src/errors.ts';
 
-/** Something that BuildKit's checks find wrong. */
+/** Something that a check finds wrong. */
 export interface LintWarning {
   /** The check's name, e.g. `FromAsCasing`. */
   readonly rule: string;
+  /** A note is advice: it changes no exit status, and `# check=error=true` does not make it fatal. */
+  readonly level: Level;
   readonly message: string;
   /** What the check is about, the same for each of its warnings. */
   readonly description: string;
   /** A page about the check, if it has one. */
   readonly url: string | undefined;
   readonly range: SourceRange;
+  /** How to mend it, where that needs no judgement. */
+  readonly fix?: Fix;
+}
+
+export type Level = 'warning' | 'note';
+
+/** A change of the source that mends what a warning is about, and changes nothing else's meaning. */
+export interface Fix {
+  /** What it does, e.g. `write "as" in capitals`. */
+  readonly description: string;
+  /** In file order, none overlapping another. */
+  readonly edits: readonly Edit[];
+}
+
+/** `text` in place of what stands in `range`. */
+export interface Edit {
+  readonly range: SourceRange;
+  readonly text: string;
 }
 
 /** What is known of a stage's base image; env and shell silence checks. */
@@ -25,6 +45,11 @@ export interface BaseImageFacts {
 }
 
 export interface LintOptions {
+  /**
+   * Which of the checks run that BuildKit does not have: none (the default), those for what must
+   * not be in an image, or all.
+   */
+  readonly beyond?: 'none' | 'severe' | 'all' | undefined;
   readonly buildArgs?: Readonly<Record<string, string>> | undefined;
   /**
    * Which stages are evaluated: those that this one needs (a name, or an index; '' for the last

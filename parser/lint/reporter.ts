@@ -39,13 +39,13 @@ export class Reporter {
   #warn(config: LintConfig, range: SourceRange): Warn {
     return (rule, ...args) => {
       if (!isOn(rule, config)) return;
-      const { name, description, url } = rule;
+      const { name, description, url, level = 'warning' } = rule;
       const message = rule.message(...args);
       // The same variable twice in an instruction is one mistake (CHK-5).
       const key = JSON.stringify([name, message, range]);
       if (this.#seen.has(key)) return;
       this.#seen.add(key);
-      this.#warnings.push(Object.freeze({ rule: name, message, description, url, range }));
+      this.#warnings.push(Object.freeze({ rule: name, level, message, description, url, range }));
     };
   }
 }

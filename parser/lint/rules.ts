@@ -1,5 +1,7 @@
 /** The checks as data: BuildKit's names, texts and addresses (features.md §2). */
 
+import type { Level } from './options.ts';
+
 /** One check; `message` makes a warning's text of what was found. */
 export interface Rule<Args extends readonly string[] = readonly string[]> {
   readonly name: string;
@@ -7,6 +9,8 @@ export interface Rule<Args extends readonly string[] = readonly string[]> {
   /** The page that explains it; one check has none. */
   readonly url: string | undefined;
   readonly message: (...args: Args) => string;
+  /** Default: `warning`. */
+  readonly level?: Level;
   /** Off unless asked for with `# check=experimental=…`. */
   readonly experimental?: boolean;
 }

@@ -12,6 +12,7 @@ describe('lint', () => {
     assert.ok(Object.isFrozen(warning));
     assert.deepEqual(warning, {
       rule: 'MaintainerDeprecated',
+      level: 'warning',
       message: 'Maintainer instruction is deprecated in favor of using label',
       description:
         'The MAINTAINER instruction is deprecated, use a label instead to define an image author',
