@@ -27,10 +27,12 @@ export interface Store extends BlobStore, LayerStore, RecordStore {
   statCachePath(contextRoot: string): string;
   /** The directory of a cache mount; not made yet. */
   mountPath(id: string): string;
+  /** The folder of git commits: a bare repository for each, REMOTE/COMMIT. */
+  readonly gitPath: string;
 }
 
 const VERSION = 'v1';
-const FOLDERS = ['blobs/sha256', 'layers', 'records', 'mounts', 'stat', 'tmp'];
+const FOLDERS = ['blobs/sha256', 'layers', 'records', 'mounts', 'stat', 'git', 'tmp'];
 
 /** The two files that make a directory an OCI layout. Nothing is listed: images are exported elsewhere. */
 const LAYOUT_FILES: Readonly<Record<string, string>> = {
@@ -59,6 +61,7 @@ export async function openStore(
     staleWorkspaces: () => staleWorkspaces(temporaries),
     statCachePath: (contextRoot) => join(path, 'stat', nameFor(resolve(contextRoot))),
     mountPath: (id) => join(path, 'mounts', nameFor(id)),
+    gitPath: join(path, 'git'),
   };
 }
 

@@ -48,6 +48,14 @@ export interface ErrorDetails {
   ERR_OWNER_UNKNOWN: { readonly owner: string };
   ERR_CHECKSUM_MISMATCH: { readonly expected: string; readonly found: string };
   ERR_DOWNLOAD_FAILED: { readonly url: string; readonly status: number | undefined };
+  /** The address of a git repository is wrong. */
+  ERR_GIT_INVALID: { readonly address: string };
+  /** A git repository, or what is wanted of it, cannot be had. The URL has no password in it. */
+  ERR_GIT_FAILED: {
+    readonly url: string;
+    readonly ref: string | undefined;
+    readonly reason: 'no-git' | 'network' | 'denied' | 'not-found' | 'content';
+  };
   ERR_STEP_FAILED: { readonly exitCode: number; readonly output: string };
   ERR_SECRET_MISSING: { readonly id: string };
   /** Something that Dockerfiles may ask for and this version does not do. */

@@ -36,6 +36,8 @@ const BY_CODE: Readonly<Record<ErrorCode, keyof typeof EXIT>> = {
   ERR_OWNER_UNKNOWN: 'build',
   ERR_CHECKSUM_MISMATCH: 'build',
   ERR_DOWNLOAD_FAILED: 'build',
+  ERR_GIT_INVALID: 'build',
+  ERR_GIT_FAILED: 'build',
   ERR_STEP_FAILED: 'build',
   ERR_SECRET_MISSING: 'usage',
   ERR_UNSUPPORTED: 'build',
@@ -63,6 +65,7 @@ const BY_CODE: Readonly<Record<ErrorCode, keyof typeof EXIT>> = {
 
 /** What flags and the Dockerfile can say alike. Without a place in a file, a flag said it. */
 const BY_PLACE: readonly ErrorCode[] = [
+  'ERR_GIT_INVALID',
   'ERR_STAGE_UNKNOWN',
   'ERR_UNSUPPORTED',
   'ERR_REFERENCE_INVALID',
