@@ -4,11 +4,12 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Dockerfile } from '../parser/index.ts';
 import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
+import { TsbuildError } from './errors.ts';
 import { type OutputSpec, parseOutput } from './export/index.ts';
-import { hostPlatform, parsePlatform, type Platform } from './oci/platform.ts';
+import { formatAll, hostPlatform, parsePlatforms, type Platform } from './oci/platform.ts';
 import { parseReference, type Reference } from './oci/reference.ts';
 import type { BuildOptions } from './options.ts';
-import type { NamedContext } from './plan/options.ts';
+import type { NamedContext, PlanOptions } from './plan/options.ts';
 import { planBuild } from './plan/plan.ts';
 import type { BuildPlan } from './plan/step.ts';
 import type { Progress } from './progress/progress.ts';
@@ -32,7 +33,7 @@ export function readRequest(options: BuildOptions): Request {
   const host = hostPlatform(process.arch);
   return {
     host,
-    platform: options.platform === undefined ? host : parsePlatform(options.platform, host),
+    platform: platformOf(options.platform, host),
     machine: thisMachine(),
     outputs: (options.outputs ?? []).map(parseOutput),
     names: (options.tags ?? []).map(parseReference),
@@ -43,6 +44,19 @@ export function readRequest(options: BuildOptions): Request {
       ]),
     ),
   };
+}
+
+/** MP-1: the machine's unless one is asked for. @throws ERR_UNSUPPORTED for several */
+function platformOf(text: string | undefined, host: Platform): Platform {
+  const platforms = parsePlatforms(text === undefined ? [] : [text], host);
+  if (platforms.length > 1) {
+    throw new TsbuildError('ERR_UNSUPPORTED', {
+      message: `Cannot build for ${platforms.map(formatAll).join(' and ')} at once`,
+      details: { feature: 'several platforms' },
+      hint: 'Build each platform by itself, with a name or an output of its own.',
+    });
+  }
+  return platforms[0] ?? host;
 }
 
 /** Opens the session that the options ask for. @throws ERR_STORE_UNUSABLE */
@@ -71,13 +85,23 @@ interface PlanRequest {
 /** Plans what the options ask for. @throws what `planBuild()` throws */
 export async function planRequest(
   dockerfile: Dockerfile,
-  { options, request, session, signal }: PlanRequest,
+  request: PlanRequest,
 ): Promise<BuildPlan<BaseImage>> {
-  return await planBuild<BaseImage>(dockerfile, {
+  return await planBuild(dockerfile, planOptionsOf(request));
+}
+
+/** What the options mean to a plan. */
+export function planOptionsOf({
+  options,
+  request,
+  session,
+  signal,
+}: PlanRequest): PlanOptions<BaseImage> {
+  return {
     target: options.target,
     buildArgs: options.buildArgs ?? {},
     platform: request.platform,
-    isPlatformImplicit: options.platform === undefined,
+    isPlatformImplicit: !options.platform,
     buildPlatform: request.host,
     noCache: options.noCache,
     noCacheFilter: options.noCacheFilter,
@@ -85,7 +109,7 @@ export async function planRequest(
     namedContexts: namedContexts(request, session, signal),
     resolveImage: (reference, platform) =>
       pullImage(reference, platform, { store: session.store, client: session.client, signal }),
-  });
+  };
 }
 
 function namedContexts(

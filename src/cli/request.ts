@@ -87,11 +87,10 @@ function dockerfileOf(file: string | undefined): string | undefined {
   return file || undefined;
 }
 
+/** MP-1: as given, with commas where there are several. */
 function platformOf(flags: readonly string[], environment: Environment): string | undefined {
   const given = flags.length > 0 ? flags : [environment['DOCKER_DEFAULT_PLATFORM'] ?? ''];
-  const platforms = given.flatMap((value) => value.split(',')).filter(Boolean);
-  if (platforms.length > 1) throw unsupported('more than one platform in a build');
-  return platforms[0] === 'local' ? undefined : platforms[0];
+  return given.join(',') || undefined;
 }
 
 function networkOf(mode: string | undefined): BuildOptions['network'] {

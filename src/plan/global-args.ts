@@ -2,7 +2,7 @@
 
 import { type Dockerfile, expandWord } from '../../parser/index.ts';
 import { locate } from '../errors.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { formatAll, formatPlatform, type Platform } from '../oci/platform.ts';
 import { sourceDateEpochOf } from './epoch.ts';
 import { locationOf } from './failures.ts';
 import type { BaseImage, PlanOptions } from './options.ts';
@@ -78,13 +78,6 @@ function platformArgs(
     ['TARGETVARIANT', platform.variant ?? ''],
     ['TARGETSTAGE', target],
   ]);
-}
-
-/** `windows(10.0.17763)/amd64` (ARG-5). */
-function formatAll(platform: Platform): string {
-  const version = platform['os.version'];
-  const text = formatPlatform(platform);
-  return version === undefined ? text : text.replace(platform.os, `${platform.os}(${version})`);
 }
 
 function expanded(

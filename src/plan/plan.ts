@@ -1,7 +1,7 @@
 /** Dockerfile + options → what the build will do. Start reading here. */
 
 import type { Dockerfile } from '../../parser/index.ts';
-import { formatPlatform, type Platform, parsePlatform } from '../oci/platform.ts';
+import { normalizePlatform } from '../oci/platform.ts';
 import { findDependencies } from './dependencies.ts';
 import { globalArgsOf, unusedBuildArgs } from './global-args.ts';
 import type { BaseImage, PlanOptions } from './options.ts';
@@ -83,13 +83,8 @@ function forPlatform<Image extends BaseImage>(
     ...(version !== undefined && { 'os.version': version }),
   };
   const asked = isPlatformImplicit ? kept : { ...(isSame && kept), ...platform };
-  return Object.freeze({ ...stage, config: Object.freeze({ ...normalized(asked), ...rest }) });
-}
-
-function normalized(platform: Platform): Platform {
-  const version = platform['os.version'];
-  return {
-    ...parsePlatform(formatPlatform(platform), platform),
-    ...(version !== undefined && { 'os.version': version }),
-  };
+  return Object.freeze({
+    ...stage,
+    config: Object.freeze({ ...normalizePlatform(asked), ...rest }),
+  });
 }

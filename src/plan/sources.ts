@@ -1,7 +1,7 @@
 /** Images and named contexts: what FROM, `--from` and mounts can name besides stages (FROM-9). */
 
 import { hasCode, locate, type SourceLocation, suggest } from '../errors.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { formatAll, type Platform } from '../oci/platform.ts';
 import { familiarName, formatReference, parseReference } from '../oci/reference.ts';
 import { withHint } from './failures.ts';
 import type { BaseImage, NamedContext, PlanOptions } from './options.ts';
@@ -52,7 +52,7 @@ export class Sources<Image extends BaseImage> {
     location: SourceLocation,
   ): Promise<Image> {
     const name = source.context === undefined ? source.reference : `context:${source.context}`;
-    const key = `${name} ${formatPlatform(platform)}`;
+    const key = `${name} ${formatAll(platform)}`;
     const known = this.#images.get(key);
     if (known !== undefined) return known;
     const image = this.#ask(source, platform, location);

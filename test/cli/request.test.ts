@@ -80,11 +80,14 @@ describe('createRequest()', () => {
     assert.equal(given.dockerfile, 'Df');
   });
 
-  it('takes the platform from DOCKER_DEFAULT_PLATFORM unless a flag says otherwise (ENVV-1)', async () => {
+  it('takes the platform from DOCKER_DEFAULT_PLATFORM unless a flag says otherwise (ENVV-1, MP-1)', async () => {
     const environment = { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' };
     assert.equal((await options([], environment)).platform, 'linux/arm64');
     assert.equal((await options(['--platform=linux/amd64'], environment)).platform, 'linux/amd64');
-    assert.equal((await options(['--platform=local'], environment)).platform, undefined);
+    assert.equal((await options(['--platform=local'], environment)).platform, 'local');
+    const several = await options(['--platform=linux/386,local', '--platform', 'arm'], environment);
+    assert.equal(several.platform, 'linux/386,local,arm');
+    assert.equal((await options([], {})).platform, undefined);
   });
 
   it('passes SOURCE_DATE_EPOCH of the environment as a build argument, unless there is one (ARG-9)', async () => {
@@ -111,7 +114,6 @@ describe('createRequest()', () => {
   });
 
   const refused: readonly (readonly [string, readonly string[], string])[] = [
-    ['two platforms', ['--platform', 'linux/amd64,linux/arm64'], 'ERR_UNSUPPORTED'],
     ['a Dockerfile from stdin', ['-f', '-'], 'ERR_UNSUPPORTED'],
     ['--pull=never', ['--pull=never'], 'ERR_UNSUPPORTED'],
     ['an unknown pull policy', ['--pull=perhaps'], 'ERR_USAGE'],
