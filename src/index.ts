@@ -16,6 +16,17 @@ export type { Descriptor } from './oci/descriptor.ts';
 export type { Digest, DiffID } from './oci/digest.ts';
 export type { ContainerConfig, History, ImageConfig } from './oci/image.ts';
 export type { BuildOptions, BuildResult } from './options.ts';
+export {
+  type BuildOutline,
+  type BuildTarget,
+  outline,
+  type OutlineArg,
+  type OutlineCache,
+  type OutlineMount,
+  type OutlineResult,
+  targets,
+  type TargetsResult,
+} from './outline.ts';
 export type {
   BuildEvent,
   NoticeEvent,

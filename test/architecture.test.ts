@@ -58,6 +58,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/request.ts',
   ],
+  'src/outline.ts': [
+    'src/errors.ts',
+    'src/plan',
+    'src/context',
+    'parser',
+    'src/progress',
+    'src/options.ts',
+    'src/request.ts',
+  ],
   'src/build.ts': [
     'src/errors.ts',
     'src/oci',
@@ -79,6 +88,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/index.ts': [
     'src/build.ts',
     'src/check.ts',
+    'src/outline.ts',
     'src/options.ts',
     'src/errors.ts',
     'src/oci',

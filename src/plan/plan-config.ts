@@ -12,9 +12,10 @@ import {
 } from '../../parser/index.ts';
 import type { Healthcheck } from '../oci/image.ts';
 import { invalid } from './failures.ts';
-import type { GlobalArgs } from './global-args.ts';
 import { formatHealthcheck, plainList, quoteList } from './go-format.ts';
+import { descriptionOf } from './descriptions.ts';
 import { resolvePath } from './paths.ts';
+import type { Planning } from './planning.ts';
 import { checkStopSignal } from './signals.ts';
 import type { StageInstruction } from './stage-outline.ts';
 import type { StageState } from './stage-state.ts';
@@ -33,12 +34,12 @@ export type ConfigInstruction = Exclude<
 export function applyConfig(
   state: StageState<unknown>,
   instruction: ConfigInstruction,
-  args: GlobalArgs,
+  { args, location }: Pick<Planning<unknown>, 'args' | 'location'>,
 ): string | undefined {
   const { container } = state;
   switch (instruction.kind) {
     case 'arg':
-      return applyArg(state, instruction, args);
+      return applyArg(state, instruction, { args, location });
     case 'env':
       return applyEnv(state, instruction);
     case 'label':
@@ -83,7 +84,7 @@ const NOT_EXPORTED = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE'];
 function applyArg(
   state: StageState<unknown>,
   instruction: ArgInstruction,
-  args: GlobalArgs,
+  { args, location }: Pick<Planning<unknown>, 'args' | 'location'>,
 ): string {
   const texts = instruction.args.map(({ name, default: written }) => {
     const inherited = written === undefined ? args.values.get(name) : undefined;
@@ -93,6 +94,14 @@ function applyArg(
       (written === undefined ? undefined : state.expand(written));
     if (value !== undefined && !NOT_EXPORTED.includes(name)) state.setEnv(name, value);
     state.declareArg(name, value);
+    const declared = {
+      name,
+      value: value ?? '',
+      isInherited: inherited !== undefined && !args.buildArgs.has(name),
+      description: descriptionOf(name, instruction),
+      location,
+    };
+    state.declared.push(Object.freeze(declared));
     return value === undefined ? name : `${name}=${value}`;
   });
   return `ARG ${texts.join(' ')}`;

@@ -31,7 +31,7 @@ function planConfig<Image>(
   instruction: ConfigInstruction,
   planning: Planning<Image>,
 ): WorkdirStep | ConfigStep {
-  const text = applyConfig(state, instruction, planning.args);
+  const text = applyConfig(state, instruction, planning);
   const path = state.workingDirectory;
   // The root is always there (META-6).
   if (instruction.kind === 'workdir' && path !== '/') {

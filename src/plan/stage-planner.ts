@@ -95,6 +95,7 @@ export class StagePlanner<Image extends BaseImage> {
       name: outline.name,
       base,
       steps: Object.freeze([...state.steps]),
+      args: Object.freeze([...state.declared]),
       platform: state.platform,
       config: state.config,
       location: outline.location,

@@ -4,7 +4,7 @@ import { type Dockerfile, expandWord } from '../../parser/index.ts';
 import type { ContainerConfig, ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { StageOutline } from './stage-outline.ts';
-import type { PlannedStage, Step } from './step.ts';
+import type { PlannedArg, PlannedStage, Step } from './step.ts';
 
 type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -28,6 +28,7 @@ export class StageState<Image> {
   readonly ignoreCache: boolean;
   readonly container: Draft<ContainerConfig>;
   readonly steps: Step<Image>[] = [];
+  readonly declared: PlannedArg[] = [];
   author: string | undefined;
   /** CMD was used in this stage: ENTRYPOINT leaves it alone (CMD-2). */
   hasCommand = false;

@@ -29,6 +29,8 @@ export interface PlannedStage<Image> {
   readonly name: string | undefined;
   readonly base: StageBase<Image>;
   readonly steps: readonly Step<Image>[];
+  /** Its own, triggers' included, in file order; a name may come twice. */
+  readonly args: readonly PlannedArg[];
   /** The platform that its RUNs are for. */
   readonly platform: Platform;
   /**
@@ -44,6 +46,18 @@ export interface PlannedStage<Image> {
   readonly location: SourceLocation;
   /** The display name of its FROM, e.g. `[build 1/5] FROM docker.io/library/debian:12`; undefined for scratch and stages. */
   readonly fromName: string | undefined;
+}
+
+/** One name of an ARG. */
+export interface PlannedArg {
+  readonly name: string;
+  /** '' when it has none. */
+  readonly value: string;
+  /** Declared above the first FROM, or predefined: value and description are from there (ARG-2). */
+  readonly isInherited: boolean;
+  /** From the comment above it (DIR-9). */
+  readonly description: string;
+  readonly location: SourceLocation;
 }
 
 export type StageBase<Image> =

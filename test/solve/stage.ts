@@ -35,6 +35,7 @@ export function stageOf(
     name: undefined,
     base,
     steps,
+    args: [],
     platform: { os: 'linux', architecture: 'amd64' },
     config: { os: 'linux', architecture: 'amd64', config },
     location: LOCATION,
