@@ -3,15 +3,16 @@
 import {
   type BaseImageFacts,
   type Dockerfile,
+  type FromInstruction,
   lint,
   lintConfigOf,
   type LintWarning,
-  parseDockerfile,
+  parseDockerfileWithErrors,
 } from '../parser/index.ts';
 import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
 import { createIgnore } from './context/ignore.ts';
 import { readIgnorePatterns, requireDirectory } from './context/local-context.ts';
-import { TsbuildError } from './errors.ts';
+import { joinErrors, TsbuildError } from './errors.ts';
 import { formatPlatform } from './oci/platform.ts';
 import type { BuildOptions } from './options.ts';
 import type { PlannedStage } from './plan/step.ts';
@@ -25,7 +26,10 @@ export type { LintWarning } from '../parser/index.ts';
 export interface CheckResult {
   /** By line. */
   readonly warnings: readonly LintWarning[];
-  /** Why a build would fail before its first step; also when `# check=error=true` makes it (CHK-3). */
+  /**
+   * Why a build would fail before its first step, every reason that was found (`others`); also when
+   * `# check=error=true` makes it (CHK-3).
+   */
   readonly error: TsbuildError | undefined;
   /** The Dockerfile's name. */
   readonly file: string;
@@ -42,17 +46,20 @@ export async function check(options: BuildOptions): Promise<CheckResult> {
   const request = readRequest(options);
   await requireDirectory(options.context);
   const file = await readDockerfile(options.context, options.dockerfile);
-  const answer = { file: file.name, source: file.text };
-  let dockerfile: Dockerfile;
-  try {
-    dockerfile = parseDockerfile(file.text, { file: file.name });
-  } catch (error) {
-    return { ...answer, warnings: [], error: expected(error) };
-  }
-  const { stages, error } = await planStages(dockerfile, options, request);
+  const { dockerfile, errors } = parseDockerfileWithErrors(file.text, { file: file.name });
+  const isWhole = errors.length === 0;
+  const { stages, error } = isWhole
+    ? await planStages(dockerfile, options, request)
+    : { stages: [], error: joinErrors(errors) };
   const { target } = options;
   const linted = await lintBuild(dockerfile, { options, request, file, stages, target });
-  return { ...answer, warnings: linted.warnings, error: error ?? linted.error };
+  const { warnings } = linted;
+  return {
+    warnings: error === undefined ? warnings : certain(warnings, { dockerfile, stages, errors }),
+    error: error ?? linted.error,
+    file: file.name,
+    source: file.text,
+  };
 }
 
 export interface LintBuild {
@@ -98,7 +105,7 @@ async function planStages(
   const progress = new Progress(undefined);
   const session = await openRequestSession(options, { request, progress, signal });
   const planned = new Map<number, PlannedStage<BaseImage>>();
-  let failure: TsbuildError | undefined;
+  const failures = new Map<string, TsbuildError>();
   const plan = async (target: string | undefined): Promise<void> => {
     try {
       const asked = { ...options, ...(target !== undefined && { target }) };
@@ -111,19 +118,67 @@ async function planStages(
       for (const stage of stages) planned.set(stage.index, stage);
     } catch (error) {
       signal.throwIfAborted();
-      failure ??= expected(error);
+      const failure = expected(error);
+      // What is wrong above the stages is wrong for each of them.
+      const key = `${failure.location?.range.start.line} ${failure.message}`;
+      failures.set(key, failures.get(key) ?? failure);
     }
   };
   try {
     await plan(options.target);
     const count = dockerfile.instructions.filter(({ kind }) => kind === 'from').length;
     for (let index = 0; index < count && options.target === undefined; index++) {
+      // Whoever does not answer would be waited for once for each stage.
+      if ([...failures.values()].some(({ code }) => code === 'ERR_REGISTRY_UNREACHABLE')) break;
       if (!planned.has(index)) await plan(String(index));
     }
-    return { stages: [...planned.values()], error: failure };
+    return { stages: [...planned.values()], error: joinErrors([...failures.values()]) };
   } finally {
     await session.close();
   }
+}
+
+/**
+ * The warnings that hold although the build would fail (CHK-4). Below a line that could not be read
+ * nobody knows what is set; nor in a stage whose base was not found out. Advice can wait.
+ */
+function certain(
+  warnings: readonly LintWarning[],
+  { dockerfile, stages, errors }: Uncertain,
+): readonly LintWarning[] {
+  const firstError = Math.min(...errors.map(({ location }) => location?.range.start.line ?? 1));
+  const froms = dockerfile.instructions.filter((each) => each.kind === 'from');
+  return warnings.filter(({ rule, level, range }) => {
+    const { line } = range.start;
+    if (level === 'note') return errors.length === 0;
+    if (line > firstError && EVALUATED.includes(rule)) return false;
+    if (!BASED.includes(rule)) return true;
+    const index = froms.findLastIndex((from) => from.range.start.line <= line);
+    return stages.some((stage) => stage.index === index) || isFromScratch(index, froms);
+  });
+}
+
+type Uncertain = Pick<LintBuild, 'stages'> & {
+  readonly dockerfile: Dockerfile;
+  /** What could not be read. */
+  readonly errors: readonly TsbuildError[];
+};
+
+/** Checks for which every line above counts, and of those the ones for which the base image does. */
+const BASED = ['UndefinedVar', 'JSONArgsRecommended'];
+const EVALUATED = [
+  ...BASED,
+  'UndefinedArgInFrom',
+  'InvalidDefaultArgInFrom',
+  'WorkdirRelativePath',
+  'RedundantTargetPlatform',
+];
+
+function isFromScratch(index: number, froms: readonly FromInstruction[]): boolean {
+  const base = froms[index]?.image.text;
+  if (base === undefined) return false;
+  const parent = froms.slice(0, index).findLastIndex(({ name }) => name?.toLowerCase() === base);
+  return parent < 0 ? base === 'scratch' : isFromScratch(parent, froms);
 }
 
 function factsOf(stage: PlannedStage<BaseImage> | undefined): BaseImageFacts | undefined {

@@ -72,10 +72,40 @@ describe('check', () => {
     assert.equal(error?.location?.range.start.line, 2);
   });
 
-  it('answers with an error alone when the file cannot be parsed', async () => {
-    const { warnings, error } = await inContext({ Dockerfile: 'FROM scratch\nODD\n' }, check);
-    assert.deepEqual(warnings, []);
+  it('finds the failures of all stages, each once', async () => {
+    const Dockerfile =
+      'FROM scratch AS a\nSTOPSIGNAL SIGODD\nFROM scratch\nSTOPSIGNAL SIGEVEN\nFROM a\n';
+    const { error } = await inContext({ Dockerfile }, check);
+    const all = error === undefined ? [] : [error, ...error.others];
+    assert.deepEqual(
+      all.map(({ location }) => location?.range.start.line),
+      [2, 4],
+    );
+  });
+
+  it('answers with every syntax error, and with the warnings about what can be read (CHK-4)', async () => {
+    const text =
+      'FROM scratch as one\nENV a $b\nODD\nENV c $d\nMAINTAINER me\nCOPY onlyone\nWORKDIR x\n';
+    const { warnings, error } = await inContext({ Dockerfile: text }, check);
+    assert.deepEqual(
+      warnings.map(({ rule, range }) => [rule, range.start.line]),
+      [
+        ['FromAsCasing', 1],
+        ['UndefinedVar', 2],
+        ['LegacyKeyValueFormat', 2],
+        ['LegacyKeyValueFormat', 4],
+        ['MaintainerDeprecated', 5],
+      ],
+    );
     assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+    const lines = [error, ...error.others].map(({ location }) => location?.range.start.line);
+    assert.deepEqual(lines, [3, 6]);
+  });
+
+  it('does not guess what an image sets that nobody asked for (CHK-4)', async () => {
+    const text = 'FROM registry.invalid/a AS one\nFROM one\nENV b=$c\nCMD x\nODD\n';
+    const { warnings } = await inContext({ Dockerfile: text }, check);
+    assert.deepEqual(warnings, []);
   });
 
   it('rejects when there is nothing to check, and with the reason of an abort', async () => {
