@@ -17,4 +17,6 @@ export interface ContentOrigin<O extends SourceTree> {
   readonly entry: FileEntry;
   /** The path that was copied: the entry's own, or that of a hard link to it. */
   readonly name: string;
+  /** Which of the step's copies it is part of: hard links are kept within one. */
+  readonly copy: number;
 }

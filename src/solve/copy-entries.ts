@@ -12,9 +12,18 @@ import { applyChmod } from '../tree/chmod.ts';
 import { type Entry, metadataOf } from '../tree/entry.ts';
 import { hasWildcards } from '../tree/glob.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
-import { cleanPath, joinPath, nameOf, parentOf, toBytes, toPath, toText } from '../tree/path.ts';
+import {
+  ancestorsOf,
+  cleanPath,
+  joinPath,
+  nameOf,
+  parentOf,
+  toBytes,
+  toPath,
+  toText,
+} from '../tree/path.ts';
 import type { ContentOrigin, SourceTree } from './content-origin.ts';
-import { Destination, type NewDirectory } from './destination.ts';
+import { copyConflict, Destination, type NewDirectory } from './destination.ts';
 import { linkFiles } from './hard-links.ts';
 import { type Match, matchSource, sourceMissing } from './match-source.ts';
 
@@ -41,6 +50,8 @@ export interface CopyRequest<O extends SourceTree> {
   readonly exclude: readonly string[];
   /** Seconds since the Unix epoch: the time of directories that are created on the way. */
   readonly now: number;
+  /** SOURCE_DATE_EPOCH: the time of everything that is copied, but not of what an archive holds. */
+  readonly epoch?: number | undefined;
 }
 
 export interface CopyResult<O extends SourceTree> {
@@ -55,11 +66,29 @@ export function copyEntries<O extends SourceTree>(request: CopyRequest<O>): Copy
   return new Copy(request).run();
 }
 
+/** One directory of a source on its way to a destination. */
+interface Walk<O extends SourceTree> {
+  readonly origin: O;
+  readonly base: string;
+  readonly destination: string;
+  /** The directories below it that were made, or passed by. */
+  readonly passed: Set<string>;
+}
+
+/** What a COPY changes of what it copies. */
+interface Changes {
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly chmod?: Chmod | undefined;
+  readonly mtime?: number | undefined;
+}
+
 class Copy<O extends SourceTree> {
   readonly #request: CopyRequest<O>;
   readonly #destination: Destination;
   readonly #isExcluded: (path: string) => boolean;
   readonly #origins = new Map<string, ContentOrigin<O>>();
+  /** How many matches there have been: each is a copy of its own, which shares no hard links with others. */
+  #copies = 0;
 
   constructor(request: CopyRequest<O>) {
     this.#request = request;
@@ -80,16 +109,14 @@ class Copy<O extends SourceTree> {
           this.#unpack(origin, resolved);
           break;
         case 'parents':
-          if (isDirectory) this.#destination.ensureDirectory(resolved, this.#newDirectory());
           this.#copyParents(origin, selection.path, resolved);
           break;
         case 'matches':
-          // A pattern without a match makes nothing but the directory that it would go to (CP-5).
-          this.#destination.ensureDirectory(
-            isDirectory ? resolved : parentOf(resolved),
-            this.#newDirectory(),
-          );
-          for (const match of selection.matches) this.#copyMatch(origin, match, resolved);
+          // A pattern without a match does nothing, it does not even make the directory (CP-5).
+          for (const match of selection.matches) {
+            if (isDirectory) this.#destination.ensureDirectory(resolved, this.#newDirectory());
+            this.#copyMatch(origin, match, resolved);
+          }
       }
     }
     return {
@@ -113,6 +140,7 @@ class Copy<O extends SourceTree> {
 
   /** One matched source: a directory's contents, or a file (CP-6, CP-7). */
   #copyMatch(origin: O, match: Match, destination: string): void {
+    this.#copies++;
     const existing = destination === '' ? 'directory' : this.#destination.lookup(destination)?.type;
     if (match.found?.entry.type !== 'directory' && match.found !== undefined) {
       const path =
@@ -121,6 +149,9 @@ class Copy<O extends SourceTree> {
       this.#put(origin, match.found, path);
       return;
     }
+    if (existing !== undefined && existing !== 'directory') {
+      throw copyConflict(destination, `cannot copy to non-directory: /${toText(destination)}`);
+    }
     this.#destination.ensureDirectory(destination, this.#newDirectory());
     this.#copyContents(origin, match.path, destination);
   }
@@ -128,11 +159,14 @@ class Copy<O extends SourceTree> {
   #copyContents(origin: O, directory: string, destination: string): void {
     const skip = directory === '' ? 0 : directory.length + 1;
     const { exclude } = this.#request;
+    const passed = new Set<string>();
     for (const found of origin.tree.below(directory)) {
       const relative = found.entry.path.slice(skip);
       if (this.#isExcluded(toText(relative))) continue;
       // Only where something is left out can a parent be missing.
-      if (exclude.length > 0) this.#putParents(origin, directory, destination, relative);
+      if (exclude.length > 0) {
+        this.#putParents({ origin, base: directory, destination, passed }, relative);
+      }
       this.#put(origin, found, joinPath(destination, relative));
     }
   }
@@ -146,78 +180,88 @@ class Copy<O extends SourceTree> {
     const literal = !hasWildcards(path);
     let found = false;
     for (const { path: base } of matchSource(origin.tree, pivot)) {
+      this.#copies++;
+      this.#destination.ensureDirectory(destination, this.#newDirectory());
+      const walk = { origin, base, destination, passed: new Set<string>() };
       const skip = base === '' ? 0 : base.length + 1;
       for (const item of origin.tree.below(base)) {
         const relative = item.entry.path.slice(skip);
-        if (!isWanted(toText(relative)) || this.#isExcluded(toText(relative))) continue;
+        if (!isWanted(toText(relative))) continue;
         found = true;
-        this.#putParents(origin, base, destination, relative);
+        if (this.#isExcluded(toText(relative))) continue;
+        this.#putParents(walk, relative);
         this.#put(origin, item, joinPath(destination, relative));
       }
     }
     if (literal && !found) throw sourceMissing(path);
   }
 
-  /** The directories between a copied directory and something kept below it. */
-  #putParents(origin: O, base: string, destination: string, relative: string): void {
-    this.#destination.ensureDirectory(destination, this.#newDirectory());
-    for (let at = relative.indexOf('/'); at !== -1; at = relative.indexOf('/', at + 1)) {
-      const path = joinPath(destination, relative.slice(0, at));
-      if (this.#destination.lookup(path)?.type === 'directory') continue;
-      const found = origin.tree.lookup(joinPath(base, relative.slice(0, at)));
-      if (found !== undefined) this.#put(origin, found, path);
+  /**
+   * The directories between a copied directory and something kept below it, as `fsutil` does it: one
+   * that is there already takes the source's mode and keeps the rest.
+   */
+  #putParents({ origin, base, destination, passed }: Walk<O>, relative: string): void {
+    for (const parent of ancestorsOf(relative)) {
+      if (passed.has(parent)) continue;
+      passed.add(parent);
+      const path = joinPath(destination, parent);
+      const found = origin.tree.lookup(joinPath(base, parent));
+      if (found === undefined) continue;
+      const isThere = this.#destination.lookup(path)?.type === 'directory';
+      if (isThere) this.#destination.changeMode(path, found.entry.mode);
+      else this.#put(origin, found, path);
     }
+    passed.add(relative);
   }
 
+  /**
+   * The destination is the root of what is unpacked: no symlink, of the archive or found there, leads
+   * out of it. Those in a directory's path are followed, the last one included.
+   */
   #unpack(origin: O, destination: string): void {
-    const { owner } = this.#request;
-    const create = { mode: 0o755, uid: 0, gid: 0, ...owner, mtime: this.#request.now };
-    this.#destination.ensureDirectory(destination, create);
+    const { owner, now } = this.#request;
+    this.#copies++;
+    const implied = { mode: 0o755, uid: 0, gid: 0, mtime: now };
+    this.#destination.ensureDirectory(destination, { ...implied, ...owner });
     for (const found of origin.tree.below('')) {
       const { entry } = found;
-      // Parents may be symlinks of the target tree or of the archive: they are followed inside the root.
-      const parent = this.#destination.resolve(joinPath(destination, parentOf(entry.path)));
-      this.#destination.ensureDirectory(parent, create);
-      const path = joinPath(parent, nameOf(entry.path));
+      const followLast = entry.type === 'directory';
+      const path = this.#destination.resolveBelow(destination, entry.path, { followLast });
+      if (path === destination) continue;
+      this.#destination.ensureDirectory(parentOf(path), implied);
       if (entry.type === 'directory' && entry.implied) {
-        if (this.#destination.lookup(path)?.type !== 'symlink') {
-          this.#destination.ensureDirectory(path, create);
-        }
-        continue;
+        this.#destination.ensureDirectory(path, implied);
+      } else {
+        this.#destination.replace(this.#converted(origin, found, path, owner && { owner }));
       }
-      const isLinkToDirectory =
-        entry.type === 'directory' &&
-        this.#destination.lookup(path)?.type === 'symlink' &&
-        this.#destination.lookup(this.#destination.resolve(path))?.type === 'directory';
-      if (isLinkToDirectory) continue;
-      this.#destination.replace(this.#converted(origin, found, path, owner, undefined));
     }
   }
 
   #put(origin: O, found: Found, path: string): void {
-    const { chmod, owner } = this.#request;
+    const { chmod, owner, epoch } = this.#request;
     const reset = origin.resetOwner ? { uid: 0, gid: 0 } : undefined;
-    this.#destination.put(this.#converted(origin, found, path, owner ?? reset, chmod));
+    const changes = { owner: owner ?? reset, chmod, mtime: epoch };
+    this.#destination.put(this.#converted(origin, found, path, changes));
   }
 
   /** A source's entry as it is at the destination; remembers where its content is. */
-  #converted(
-    origin: O,
-    found: Found,
-    path: string,
-    owner: { readonly uid: number; readonly gid: number } | undefined,
-    chmod: Chmod | undefined,
-  ): Entry {
+  #converted(origin: O, found: Found, path: string, changes: Changes = {}): Entry {
+    const { owner, chmod, mtime } = changes;
     const content = origin.tree.contentOf(found);
     // Of a file with several names, the first alone lists the extended attributes.
     const { entry } = content ?? found;
-    const metadata = { ...metadataOf(entry), path, ...owner };
+    const metadata = {
+      ...metadataOf(entry),
+      path,
+      ...owner,
+      ...(mtime !== undefined && { mtime, mtimeNsec: 0 }),
+    };
     const mode =
       chmod === undefined || entry.type === 'symlink'
         ? entry.mode
         : applyChmod(chmod, entry.mode, entry.type === 'directory');
     if (content !== undefined) {
-      this.#origins.set(path, { origin, ...content, name: found.entry.path });
+      this.#origins.set(path, { origin, ...content, name: found.entry.path, copy: this.#copies });
       const { size, sha256 } = content.entry;
       return { ...metadata, mode, type: 'file', size, ...(sha256 !== undefined && { sha256 }) };
     }
@@ -226,10 +270,10 @@ class Copy<O extends SourceTree> {
     return { ...entry, ...metadata, mode };
   }
 
-  /** CP-8: 0755, the `--chown` owner, and an octal `--chmod`. */
+  /** CP-8: 0755, the `--chown` owner, and the permissions of an octal `--chmod` without its set-id and sticky bits. */
   #newDirectory(): NewDirectory {
     const { chmod, owner, now } = this.#request;
-    const mode = chmod?.kind === 'octal' ? chmod.mode : 0o755;
+    const mode = chmod?.kind === 'octal' ? chmod.mode & 0o777 : 0o755;
     return { mode, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mtime: now };
   }
 }

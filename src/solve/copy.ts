@@ -53,6 +53,7 @@ export function copyRunner(
         chmod,
         exclude,
         now: context.now,
+        epoch: context.epoch,
       });
       return await composeLayer(result, wanted, context);
     },
@@ -163,8 +164,6 @@ async function unpackMatches(
     const archive = path === undefined ? undefined : await openArchive(path, context);
     opened.push(archive ?? { origin, selection: { kind: 'matches', matches: [match] } });
   }
-  // A pattern without a match still makes the destination's parent directory.
-  if (opened.length === 0) opened.push({ origin, selection: { kind: 'matches', matches } });
   return opened;
 }
 

@@ -9,7 +9,7 @@
 import { TsbuildError } from '../errors.ts';
 import { type DirectoryEntry, type Entry, metadataOf } from '../tree/entry.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
-import { ancestorsOf, comparePaths, isWithin, parentOf, toText } from '../tree/path.ts';
+import { ancestorsOf, comparePaths, isWithin, joinPath, parentOf, toText } from '../tree/path.ts';
 import { followSymlinks } from '../tree/symlinks.ts';
 
 /** What a directory gets that is created because something goes below it. */
@@ -44,7 +44,25 @@ export class Destination {
   resolve(path: string): string {
     const resolved = followSymlinks(path, { followLast: true, lookup: (at) => this.lookup(at) });
     if (resolved !== undefined) return resolved;
-    throw conflict(path, `too many symlinks at "/${toText(path)}"`);
+    throw copyConflict(path, `too many symlinks at "/${toText(path)}"`);
+  }
+
+  /** The same for a path below a directory that stands for the root: nothing leads out of it. */
+  resolveBelow(
+    root: string,
+    path: string,
+    { followLast }: { readonly followLast: boolean },
+  ): string {
+    const lookup = (at: string): Entry | undefined => this.lookup(joinPath(root, at));
+    const resolved = followSymlinks(path, { followLast, lookup });
+    if (resolved !== undefined) return joinPath(root, resolved);
+    throw copyConflict(path, `too many symlinks at "/${toText(path)}"`);
+  }
+
+  /** Gives a directory that is there another mode. */
+  changeMode(path: string, mode: number): void {
+    const existing = this.lookup(path);
+    if (existing?.type === 'directory') this.put({ ...plainDirectory(existing), mode });
   }
 
   /** Makes a directory and its parents where missing. The path has no symlinks any more. */
@@ -53,7 +71,7 @@ export class Destination {
     const existing = this.lookup(path);
     if (existing?.type === 'directory') return;
     if (existing !== undefined) {
-      throw conflict(path, `"/${toText(path)}" is not a directory`);
+      throw copyConflict(path, `"/${toText(path)}" is not a directory`);
     }
     this.ensureDirectory(parentOf(path), create);
     this.#entries.set(path, { path, type: 'directory', mtimeNsec: 0, ...create });
@@ -64,10 +82,13 @@ export class Destination {
     const existing = this.lookup(entry.path);
     const isDirectory = entry.type === 'directory';
     if (existing !== undefined && isDirectory && existing.type !== 'directory') {
-      throw conflict(entry.path, `cannot copy to non-directory: /${toText(entry.path)}`);
+      throw copyConflict(entry.path, `cannot copy to non-directory: /${toText(entry.path)}`);
     }
     if (existing?.type === 'directory' && !isDirectory) {
-      throw conflict(entry.path, `cannot replace to directory /${toText(entry.path)} with file`);
+      throw copyConflict(
+        entry.path,
+        `cannot replace to directory /${toText(entry.path)} with file`,
+      );
     }
     this.#entries.set(entry.path, entry);
   }
@@ -107,7 +128,8 @@ function plainDirectory(directory: DirectoryEntry): DirectoryEntry {
   return { ...metadataOf(directory), type: 'directory' };
 }
 
-function conflict(path: string, why: string): TsbuildError {
+/** A COPY that cannot be, between what is there and what comes. */
+export function copyConflict(path: string, why: string): TsbuildError {
   return new TsbuildError('ERR_COPY_CONFLICT', {
     message: `Cannot copy: ${why}`,
     details: { path: `/${toText(path)}` },

@@ -11,14 +11,13 @@ export function linkFiles<O extends SourceTree>(
   entries: Entry[],
   origins: ReadonlyMap<string, ContentOrigin<O>>,
 ): Entry[] {
-  const keyOf = contentKeys<O>();
   const links = [...origins.values()].filter(({ name, entry }) => name !== entry.path);
   if (links.length === 0) return entries;
   /** Of each content that has several names: the destinations by name. */
-  const groups = new Map(links.map((link) => [keyOf(link), new Map<string, string>()]));
+  const groups = new Map(links.map((link) => [contentKey(link), new Map<string, string>()]));
   for (const { path, type } of entries) {
     const origin = type === 'file' ? origins.get(path) : undefined;
-    const names = origin === undefined ? undefined : groups.get(keyOf(origin));
+    const names = origin === undefined ? undefined : groups.get(contentKey(origin));
     if (origin !== undefined && !names?.has(origin.name)) names?.set(origin.name, path);
   }
   const targets = new Map<string, string>();
@@ -32,12 +31,7 @@ export function linkFiles<O extends SourceTree>(
   });
 }
 
-/** Names contents: the tree, the layer in it, the path in that. */
-function contentKeys<O extends SourceTree>(): (content: ContentOrigin<O>) => string {
-  const trees: O[] = [];
-  return ({ origin, layer, entry }) => {
-    let tree = trees.indexOf(origin);
-    if (tree === -1) tree = trees.push(origin) - 1;
-    return `${tree}:${layer}:${entry.path}`;
-  };
+/** Names contents: the copy, the layer of its tree, the path in that. */
+function contentKey<O extends SourceTree>({ copy, layer, entry }: ContentOrigin<O>): string {
+  return `${copy}:${layer}:${entry.path}`;
 }

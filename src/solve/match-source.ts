@@ -25,7 +25,8 @@ export function matchSource(tree: ImageTree, path: string): Match[] {
   }
   const { prefix, pattern } = splitWildcards(clean);
   const base = tree.resolve(toBytes(prefix), { followLast: true });
-  if (base === undefined) return [];
+  // Only names may match nothing: the directory that they are looked for in must be there.
+  if (base === undefined || !isThere(tree, base)) throw sourceMissing(path, tree);
   const skip = base === '' ? 0 : base.length + 1;
   const depth = pattern.split('/').length;
   const matches: Match[] = [];
@@ -33,9 +34,14 @@ export function matchSource(tree: ImageTree, path: string): Match[] {
     const relative = entry.path.slice(skip);
     if (relative.split('/').length !== depth || !matchGlob(pattern, toText(relative))) continue;
     const match = matchAt(tree, entry.path);
-    if (match !== undefined) matches.push(match);
+    if (match === undefined) throw sourceMissing(`/${toText(entry.path)}`, tree);
+    matches.push(match);
   }
   return matches;
+}
+
+function isThere(tree: ImageTree, path: string): boolean {
+  return path === '' || tree.lookup(path) !== undefined;
 }
 
 function matchAt(tree: ImageTree, named: string): Match | undefined {

@@ -21,7 +21,7 @@ describe('cacheKey()', () => {
   it('is stable: other keys would make every store useless', () => {
     assert.equal(
       cacheKey('run', { argv: ['/bin/sh', '-c', 'true'], env: {}, parent: [] }),
-      '36e3408caaee86e469c02c8775a93037f95bbc0287b5db42750066dacecba923',
+      '9d2e46320565f2598c44227a28fd49a6b046d79dc0de0afa373445b207865108',
     );
   });
 

@@ -126,12 +126,12 @@ describe('copyEntries()', () => {
       assert.deepEqual(lines(entries), ['directory 755 0:0 to', 'symlink 777 0:0 to/b -> x']);
     });
 
-    it('do not join a file that is copied twice', () => {
+    it('do not join what different sources name (CP-19)', () => {
       const { entries } = copy({ from: LINKED, sources: ['d/a', 'd/a', 'd/b'], to: '/to/' });
       assert.deepEqual(lines(entries), [
         'directory 755 0:0 to',
         'file 644 0:0 to/a',
-        'hardlink 644 0:0 to/b -> to/a',
+        'file 644 0:0 to/b',
       ]);
       const twice = copyFrom({
         selected: ['x', 'y'].map((named) => ({

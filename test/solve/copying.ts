@@ -23,6 +23,7 @@ export interface Copying {
   readonly chmod?: Chmod;
   readonly exclude?: readonly string[];
   readonly kind?: 'matches' | 'parents';
+  readonly epoch?: number;
 }
 
 export function copy(copying: Copying): CopyResult<SourceTree> {
@@ -48,7 +49,8 @@ export function copyFrom({
   chown,
   chmod,
   exclude = [],
-}: Pick<Copying, 'to' | 'onto' | 'chown' | 'chmod' | 'exclude'> & {
+  epoch,
+}: Pick<Copying, 'to' | 'onto' | 'chown' | 'chmod' | 'exclude' | 'epoch'> & {
   readonly selected: Request['sources'];
 }): CopyResult<SourceTree> {
   return copyEntries({
@@ -59,13 +61,14 @@ export function copyFrom({
     chmod,
     exclude,
     now: NOW,
+    epoch,
   });
 }
 
 /** ADD of archives with these members. */
 export function unpack(
   archives: readonly (readonly Entry[])[],
-  options: Pick<Copying, 'to' | 'onto' | 'chown' | 'chmod'>,
+  options: Pick<Copying, 'to' | 'onto' | 'chown' | 'chmod' | 'epoch'>,
 ): CopyResult<SourceTree> {
   const selected = archives.map((members) => ({
     origin: originOf(members),

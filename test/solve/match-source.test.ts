@@ -28,10 +28,11 @@ describe('matchSource()', () => {
     ['a/[[]x].js', ['a/[x].js'], 'CP-5'],
     ['a/[!o]*', ['a/one.js'], 'CP-5: "!" is no negation'],
     ['[^ab]', [], 'CP-5'],
-    ['**', ['a', 'b', 'la', 'lf', '\u00c3\u00a9.txt'], 'CP-5: "**" is "*"'],
+    ['**.ts', [], 'CP-5: "**" is "*"'],
+    ['**/two.ts', ['a/two.ts'], 'CP-5: "**" is "*"'],
+    ['l[af]', ['la', 'lf'], 'CP-5, CP-11'],
+    ['a/one.js/*', [], 'CP-5'],
     ['*/none', [], 'CP-5'],
-    ['none/*', [], 'CP-5'],
-    ['loop/*', [], 'CP-5'],
     ['\u00e9.txt', ['\u00c3\u00a9.txt'], 'CP-4'],
     ['?.txt', ['\u00c3\u00a9.txt'], 'CP-5: characters, not bytes'],
   ];
@@ -57,7 +58,16 @@ describe('matchSource()', () => {
     }
   });
 
-  for (const path of ['none', 'a/none', 'gone', 'loop', 'a/one.js/x']) {
+  for (const path of [
+    'none',
+    'a/none',
+    'gone',
+    'loop',
+    'a/one.js/x',
+    'none/*',
+    'loop/*',
+    'gone/*.js',
+  ]) {
     it(`rejects "${path}", which is not there (CP-5)`, () => {
       assert.throws(
         () => matchSource(TREE, path),
@@ -65,6 +75,13 @@ describe('matchSource()', () => {
       );
     });
   }
+
+  it('rejects a wildcard that matches a symlink to nothing (CP-5, CP-11)', () => {
+    assert.throws(() => matchSource(TREE, 'gon?'), {
+      code: 'ERR_SOURCE_MISSING',
+      details: { path: '/gone' },
+    });
+  });
 
   it('rejects a malformed pattern (CP-5)', () => {
     assert.throws(() => matchSource(TREE, 'a/['), { code: 'ERR_INSTRUCTION_INVALID' });

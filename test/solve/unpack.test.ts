@@ -89,7 +89,7 @@ describe('copyEntries() of archives', () => {
     });
   }
 
-  it('goes through a symlink of the archive before it', () => {
+  it('goes through symlinks of the archive before it, never out of the destination (CP-21)', () => {
     const { entries } = unpack(
       [
         [directory('d'), symlink('l', '../../d')],
@@ -99,7 +99,7 @@ describe('copyEntries() of archives', () => {
         to: '/to/',
       },
     );
-    assert.deepEqual(paths(entries), ['d', 'd/f', 'to', 'to/d', 'to/l']);
+    assert.deepEqual(paths(entries), ['to', 'to/d', 'to/d/f', 'to/l']);
   });
 
   it('keeps a symlink to a directory where the archive has a directory', () => {
@@ -132,5 +132,41 @@ describe('copyEntries() of archives', () => {
   it('takes ".wh." names for files (CP-21)', () => {
     const { entries } = unpack([[file('.wh.x')]], { to: '/', onto: [file('x')] });
     assert.deepEqual(paths(entries), ['.wh.x']);
+  });
+
+  it('gives directories that the archive only implies to root, also with --chown (CP-21)', () => {
+    const members = [directory('new', { implied: true }), file('new/f')];
+    const { entries } = unpack([members], { to: '/to/', chown: { uid: 1, gid: 2 } });
+    assert.deepEqual(lines(entries), [
+      'directory 755 1:2 to',
+      'directory 755 0:0 to/new',
+      'file 644 1:2 to/new/f',
+    ]);
+  });
+
+  it('takes its destination for the root: an absolute symlink in it stays below (CP-21)', () => {
+    const onto = [directory('to'), symlink('to/l', '/etc'), directory('etc')];
+    const { entries } = unpack([[directory('l', { implied: true }), file('l/f')]], {
+      to: '/to',
+      onto,
+    });
+    assert.deepEqual(paths(entries), ['to', 'to/etc', 'to/etc/f']);
+  });
+
+  it('gives the directory that a symlink leads to the metadata of the archive’s directory (CP-21)', () => {
+    const onto = [directory('usr'), directory('usr/lib'), symlink('lib', 'usr/lib')];
+    const { entries } = unpack([[{ ...directory('lib'), mode: 0o700, uid: 3 }]], { to: '/', onto });
+    assert.deepEqual(lines(entries), ['directory 755 0:0 usr', 'directory 700 3:0 usr/lib']);
+  });
+
+  it('refuses symlinks that lead to themselves (CP-21)', () => {
+    const onto = [symlink('a', 'b'), symlink('b', 'a')];
+    assert.throws(
+      () => unpack([[directory('a', { implied: true }), file('a/f')]], { to: '/', onto }),
+      {
+        code: 'ERR_COPY_CONFLICT',
+        details: { path: '/a' },
+      },
+    );
   });
 });
