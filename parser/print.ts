@@ -67,7 +67,8 @@ interface Comparison {
   readonly path: string;
 }
 
-function createOffsets(source: string): (position: Position) => number {
+/** From positions to offsets into `source`. */
+export function createOffsets(source: string): (position: Position) => number {
   const lines = [0];
   for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1))
     lines.push(at + 1);

@@ -1,14 +1,17 @@
-/** BuildKit's checks of a Dockerfile. Start reading here. */
+/** BuildKit's checks of a Dockerfile, and on demand ours. Start reading here. */
 
 import type { Dockerfile } from '../ast.ts';
+import { checkBeyond } from './beyond/beyond.ts';
 import { lintConfigOf } from './config.ts';
 import { checkFile } from './file-checks.ts';
 import { checkFrom } from './from-checks.ts';
 import { globalVariables } from './global-args.ts';
 import type { LintOptions, LintWarning } from './options.ts';
 import { Reporter } from './reporter.ts';
+import { SourceLines } from './source-lines.ts';
 import { StageChecker } from './stage-checks.ts';
-import { neededStages, stagesOf } from './stages.ts';
+import type { StageScope } from './stage-scope.ts';
+import { type LintStage, neededStages, stagesOf } from './stages.ts';
 
 /**
  * The warnings about a Dockerfile, in the order of its lines. Nothing is run or read.
@@ -22,10 +25,13 @@ export function lint(dockerfile: Dockerfile, options: LintOptions = {}): readonl
   const globals = globalVariables(dockerfile, options, buildArgs);
   const defaults = globalVariables(dockerfile, options, {});
   const stages = stagesOf(dockerfile, globals.values);
+  const lines = new SourceLines(dockerfile);
   checkFile(dockerfile, stages, reporter);
   for (const stage of stages) checkFrom(stage, { dockerfile, globals, defaults, reporter });
   const needed = neededStages(stages, options.target);
   const checker = new StageChecker({ dockerfile, globals, options, buildArgs, reporter });
   for (const stage of stages) if (needed.has(stage)) checker.check(stage);
+  const scopeOf = (stage: LintStage): StageScope | undefined => checker.scopeAfter(stage);
+  checkBeyond({ dockerfile, options, globals, reporter, lines, stages, needed, scopeOf });
   return reporter.warnings;
 }

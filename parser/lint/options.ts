@@ -42,6 +42,10 @@ export interface BaseImageFacts {
   /** ONBUILD triggers. */
   readonly triggers?: readonly string[] | undefined;
   readonly platform?: { readonly os: string; readonly architecture: string } | undefined;
+  /** '' for root; undefined when nobody knows. */
+  readonly user?: string | undefined;
+  /** Empty for none; undefined when nobody knows. */
+  readonly entrypoint?: readonly string[] | undefined;
 }
 
 export interface LintOptions {
@@ -67,6 +71,8 @@ export interface LintOptions {
         readonly matches: (path: string) => boolean;
       }
     | undefined;
+  /** Names that FROM and `--from` find outside of the file and of registries (CTX-6). */
+  readonly buildContexts?: readonly string[] | undefined;
   /** Asked for stages that start from an image, by their index in the file. */
   readonly baseImage?: ((stage: number) => BaseImageFacts | undefined) | undefined;
 }

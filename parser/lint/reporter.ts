@@ -3,11 +3,16 @@
 import type { SourceRange } from '../../src/errors.ts';
 import type { Instruction } from '../ast.ts';
 import { mergeComments } from './config.ts';
-import type { LintConfig, LintWarning } from './options.ts';
+import type { Fix, LintConfig, LintWarning } from './options.ts';
 import type { Rule } from './rules.ts';
 
 /** Reports a warning of a rule. */
 export type Warn = <Args extends readonly string[]>(rule: Rule<Args>, ...args: Args) => void;
+
+/** Asked once a warning is sure to be reported; undefined when there is nothing to offer. */
+export type FindFix = () => Fix | undefined;
+
+const NO_FIX: FindFix = () => undefined;
 
 /** Where the checks of one run report to. */
 export class Reporter {
@@ -20,13 +25,22 @@ export class Reporter {
   }
 
   /** For warnings about an instruction, whose comments may skip them (DIR-8). */
-  at(instruction: Instruction, range: SourceRange = instruction.range): Warn {
-    return this.#warn(mergeComments(this.#config, instruction.leadingComments), range);
+  at(
+    instruction: Instruction,
+    range: SourceRange = instruction.range,
+    fix: FindFix = NO_FIX,
+  ): Warn {
+    return this.#warn(mergeComments(this.#config, instruction.leadingComments), range, fix);
+  }
+
+  /** For warnings about a whole instruction that can be mended. */
+  fixable(instruction: Instruction, fix: FindFix): Warn {
+    return this.at(instruction, instruction.range, fix);
   }
 
   /** For warnings that are about no instruction. */
-  atRange(range: SourceRange): Warn {
-    return this.#warn(this.#config, range);
+  atRange(range: SourceRange, fix: FindFix = NO_FIX): Warn {
+    return this.#warn(this.#config, range, fix);
   }
 
   /** In the order of the file; those of one line in the order in which they were found. */
@@ -36,7 +50,7 @@ export class Reporter {
     );
   }
 
-  #warn(config: LintConfig, range: SourceRange): Warn {
+  #warn(config: LintConfig, range: SourceRange, findFix: FindFix): Warn {
     return (rule, ...args) => {
       if (!isOn(rule, config)) return;
       const { name, description, url, level = 'warning' } = rule;
@@ -45,7 +59,18 @@ export class Reporter {
       const key = JSON.stringify([name, message, range]);
       if (this.#seen.has(key)) return;
       this.#seen.add(key);
-      this.#warnings.push(Object.freeze({ rule: name, level, message, description, url, range }));
+      const fix = findFix();
+      this.#warnings.push(
+        Object.freeze({
+          rule: name,
+          level,
+          message,
+          description,
+          url,
+          range,
+          ...(fix !== undefined && { fix }),
+        }),
+      );
     };
   }
 }

@@ -41,6 +41,11 @@ export class StageChecker {
     return scope;
   }
 
+  /** What holds at the end of a stage that was checked. */
+  scopeAfter(stage: LintStage): StageScope | undefined {
+    return this.#ends.get(stage);
+  }
+
   /** The variant does not matter. */
   #checkPlatform({ from }: LintStage, { platform: actual }: BaseImageFacts): void {
     const { options, reporter } = this.#checks;

@@ -43,9 +43,17 @@ export function neededStages(
   for (let stage = open.pop(); stage !== undefined || open.length > 0; stage = open.pop()) {
     if (stage === undefined || needed.has(stage)) continue;
     needed.add(stage);
-    open.push(stage.base, ...sourcesOf(stage).map((name) => findStage(stages, name)));
+    open.push(...usedStages(stages, stage));
   }
   return needed;
+}
+
+/** The stages that one takes something from, its base included. */
+export function usedStages(
+  stages: readonly LintStage[],
+  stage: LintStage,
+): readonly (LintStage | undefined)[] {
+  return [stage.base, ...sourcesOf(stage).map((name) => findStage(stages, name))];
 }
 
 interface StageGroup {
@@ -75,7 +83,8 @@ function tryExpand(
   }
 }
 
-function findStage(stages: readonly LintStage[], name: string): LintStage | undefined {
+/** By name, else by index. */
+export function findStage(stages: readonly LintStage[], name: string): LintStage | undefined {
   const named = stages.findLast((stage) => stage.name !== '' && stage.name === name.toLowerCase());
   return named ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined);
 }

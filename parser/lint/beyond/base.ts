@@ -1,0 +1,80 @@
+/** Checks of what an image starts from, and as whom. */
+
+import type { Instruction } from '../../ast.ts';
+import { expandWord } from '../../expand.ts';
+import { type BeyondChecks, type BeyondStage, instructionsOf } from './context.ts';
+import { OWN_RULES } from './rules.ts';
+
+/** A base image must say which version it is. What cannot be evaluated is passed over. */
+export function checkPinned({ stage }: BeyondStage, checks: BeyondChecks): void {
+  const { globals, dockerfile, options, reporter } = checks;
+  if (stage.base !== undefined || stage.isScratch) return;
+  const image = evaluate(stage.from.image.text, globals.values, dockerfile.escape);
+  if (image === undefined || options.buildContexts?.includes(image) === true) return;
+  const name = image.slice(image.lastIndexOf('/') + 1);
+  const tag = name.split(':')[1];
+  if (image === '' || image.includes('@') || (tag !== undefined && tag !== 'latest')) return;
+  reporter.at(stage.from)(OWN_RULES.UnpinnedBase, image);
+}
+
+function evaluate(
+  text: string,
+  values: ReadonlyMap<string, string>,
+  escape: '\\' | '`',
+): string | undefined {
+  let isKnown = true;
+  const onUnset = (): void => {
+    isKnown = false;
+  };
+  try {
+    const value = expandWord(text, (name) => values.get(name), { escape, onUnset });
+    return isKnown ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const ROOT = /^(?:root|0)(?::|$)/;
+
+/** Only for an image that says what it runs, and only when its user is known. */
+export function checkUser(
+  stage: BeyondStage,
+  { dockerfile, reporter, options }: BeyondChecks,
+): void {
+  const { from, instructions } = stage.stage;
+  const isResult =
+    options.target === undefined || options.target === ''
+      ? dockerfile.instructions.findLast(({ kind }) => kind === 'from') === from
+      : [stage.stage.name, String(stage.stage.index)].includes(options.target.toLowerCase());
+  const all = instructionsOf(stage);
+  if (!isResult || !all.some(({ kind }) => kind === 'cmd' || kind === 'entrypoint')) return;
+  const user = all.findLast(isUser);
+  if (user !== undefined) {
+    const own = instructions.includes(user) ? user : from;
+    if (ROOT.test(user.value)) reporter.at(own)(OWN_RULES.RunsAsRoot);
+    return;
+  }
+  if (knownUser(stage) === 'root') reporter.at(from)(OWN_RULES.RunsAsRoot);
+}
+
+type User = Extract<Instruction, { readonly kind: 'user' | 'workdir' | 'stopsignal' }>;
+
+export function isUser(instruction: Instruction): instruction is User {
+  return instruction.kind === 'user';
+}
+
+/** Who an image's processes are before any USER; undefined when nobody knows. */
+export function knownUser({ chain, facts }: BeyondStage): 'root' | 'other' | undefined {
+  if (chain[0]?.isScratch === true) return 'root';
+  if (facts?.user === undefined) return undefined;
+  return facts.user === '' || ROOT.test(facts.user) ? 'root' : 'other';
+}
+
+/** Who a RUN is, as far as USER and the base image say. */
+export function userAt(stage: BeyondStage, run: Instruction): 'root' | 'other' | undefined {
+  const all = instructionsOf(stage);
+  const user = all.slice(0, all.indexOf(run)).findLast(isUser);
+  if (user === undefined) return knownUser(stage);
+  if (user.value.includes('$')) return undefined;
+  return ROOT.test(user.value) ? 'root' : 'other';
+}

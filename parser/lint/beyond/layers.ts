@@ -1,0 +1,139 @@
+/** Checks of COPY, ADD and RUN as layers: what spoils the cache, and what is one too many. */
+
+import type { AddInstruction, CopyInstruction, Instruction, RunInstruction } from '../../ast.ts';
+import type { Fix } from '../options.ts';
+import type { BeyondChecks, BeyondStage, StageRun } from './context.ts';
+import { type DependencyInstall, findDependencyInstall } from './dependencies.ts';
+import { OWN_RULES } from './rules.ts';
+import { baseName } from './run-scripts.ts';
+
+/** Looks at the instructions of a stage. */
+export function checkLayers(stage: BeyondStage, checks: BeyondChecks): void {
+  for (const instruction of stage.stage.instructions) {
+    if (instruction.kind === 'add') checkAdd(instruction, checks);
+  }
+  checkDependencies(stage, checks);
+  if (stage.isImage) checkRuns(stage, checks);
+}
+
+const URL = /^(?:https?|git|ssh|ftp):\/\/|^git@|\.git(?:#.*)?$/i;
+const ARCHIVE = /\.(?:tar|t[gbx]z2?|tzst|gz|bz2|xz|zst|lzma|z|\*|[^.]*\*)(?:\.[^.]*)?$/i;
+
+function checkAdd(add: AddInstruction, { reporter, lines }: BeyondChecks): void {
+  const { sources, checksum, keepGitDir, unpack } = add;
+  for (const source of sources) {
+    if (source.kind !== 'path' || !/^https?:\/\//i.test(source.text)) continue;
+    const isGit = /\.git(?:#.*)?$/i.test(source.text);
+    if (checksum === undefined && !isGit) {
+      reporter.at(add)(OWN_RULES.AddWithoutChecksum, source.text);
+    }
+  }
+  if (checksum !== undefined || keepGitDir !== undefined || unpack !== undefined) return;
+  const names = sources.map((source) => (source.kind === 'path' ? source.text : ''));
+  if (names.some((name) => name.includes('$') || URL.test(name) || mayBeArchive(name))) return;
+  const isSure = names.every((name) => name === '' || isNoArchive(name));
+  const find = (): Fix | undefined => {
+    const { keyword, range } = add;
+    const start = range.start;
+    const word = { start, end: { line: start.line, column: start.column + keyword.length } };
+    if (!isSure || lines.slice(word) !== keyword) return undefined;
+    const text = keyword === keyword.toLowerCase() ? 'copy' : 'COPY';
+    return { description: `write ${text} instead of ${keyword}`, edits: [{ range: word, text }] };
+  };
+  reporter.fixable(add, find)(OWN_RULES.AddLocalFile, names.find((name) => name !== '') ?? '<<');
+}
+
+function mayBeArchive(path: string): boolean {
+  const name = baseName(path.replace(/["'\]]/g, ''));
+  return (
+    ARCHIVE.test(name) || (/[*?[]/.test(name) && !/[*?\]]\.[\w-]+$/.test(name) && name !== '*')
+  );
+}
+
+/** A name with an ending, or a directory: what has neither could be an archive all the same. */
+function isNoArchive(path: string): boolean {
+  return /(?:^|\/)\.{0,2}$|\/$/.test(path) || /[^./]\.[A-Za-z]\w*$/.test(baseName(path));
+}
+
+/** One report for each COPY that spoils something. */
+function checkDependencies({ stage, chain, runs }: BeyondStage, checks: BeyondChecks): void {
+  const { reporter, options } = checks;
+  // An ignore file that leaves out everything but some files lets only those through.
+  if (options.dockerignore?.patterns.some((pattern) => /^\/?\*{1,2}(?:\/\*)?$/.test(pattern)))
+    return;
+  const seen = new Set(chain.slice(0, -1).flatMap(({ instructions }) => toolsOf(instructions)));
+  let copy: CopyInstruction | AddInstruction | undefined;
+  for (const instruction of stage.instructions) {
+    if (isWholeContext(instruction)) copy ??= instruction;
+    if (instruction.kind !== 'run') continue;
+    const install = installOf(instruction, runs);
+    if (install === undefined || seen.has(install.tool)) continue;
+    seen.add(install.tool);
+    if (copy === undefined || instruction.mounts.some((mount) => /type=cache/.test(mount)))
+      continue;
+    reporter.at(copy)(OWN_RULES.CopyBeforeDependencies, install.command, install.manifest);
+    return;
+  }
+}
+
+/** The words of the line are enough here: only that it was called counts. */
+function toolsOf(instructions: readonly Instruction[]): readonly string[] {
+  return instructions.flatMap(({ kind, text }) =>
+    kind === 'run'
+      ? (text.match(/\b(?:npm|yarn|pnpm|pip|bundle|go|cargo|composer|poetry|uv|mix|dotnet)\b/g) ??
+        [])
+      : [],
+  );
+}
+
+function isWholeContext(instruction: Instruction): instruction is CopyInstruction | AddInstruction {
+  if (instruction.kind !== 'copy' && instruction.kind !== 'add') return false;
+  if (instruction.kind === 'copy' && instruction.from !== undefined) return false;
+  return (
+    instruction.exclude.length === 0 &&
+    instruction.sources.some(
+      (source) => source.kind === 'path' && /^["']?(?:\.\/?|\/|\.?\/?\*)["']?$/.test(source.text),
+    )
+  );
+}
+
+function installOf(run: RunInstruction, runs: readonly StageRun[]): DependencyInstall | undefined {
+  const calls = runs.find((candidate) => candidate.run === run)?.calls ?? [];
+  for (const call of calls) {
+    const install = findDependencyInstall(call);
+    if (install !== undefined) return install;
+  }
+  return undefined;
+}
+
+/** Only what stands on adjacent lines: a blank line or a comment says that it is meant so. */
+function checkRuns({ stage }: BeyondStage, { reporter }: BeyondChecks): void {
+  let group: RunInstruction[] = [];
+  const end = (): void => {
+    const [first] = group;
+    if (first !== undefined && group.length > 1) {
+      reporter.at(first)(OWN_RULES.ConsecutiveRuns, String(group.length));
+    }
+    group = [];
+  };
+  for (const instruction of stage.instructions) {
+    const last = group.at(-1);
+    if (instruction.kind !== 'run' || instruction.command.form === 'exec') end();
+    else if (last === undefined || isJoinable(last, instruction)) group.push(instruction);
+    else {
+      end();
+      group.push(instruction);
+    }
+  }
+  end();
+}
+
+function isJoinable(a: RunInstruction, b: RunInstruction): boolean {
+  const flagsOf = ({ flags }: RunInstruction): string =>
+    JSON.stringify(flags.map(({ name, value }) => [name, value]));
+  return (
+    b.range.start.line === a.range.end.line + 1 &&
+    a.heredocs.length + b.heredocs.length === 0 &&
+    flagsOf(a) === flagsOf(b)
+  );
+}

@@ -1,0 +1,59 @@
+/** Checks of what nobody uses: stages, and build arguments. */
+
+import { suggest } from '../../../src/errors.ts';
+import { parseInstruction } from '../../dockerfile.ts';
+import { usedStages } from '../stages.ts';
+import type { BeyondChecks } from './context.ts';
+import { OWN_RULES } from './rules.ts';
+
+/** With a target, somebody chose; without one, the last stage is what counts (FROM-8). */
+export function checkStages({ allStages, options, reporter }: BeyondChecks): void {
+  if (options.target !== undefined && options.target !== '') return;
+  const stages = allStages.map(({ stage }) => stage);
+  const used = new Set(stages.flatMap((stage) => usedStages(stages, stage)));
+  for (const { from, index } of stages.slice(0, -1)) {
+    const stage = stages[index];
+    if (stage === undefined || used.has(stage)) continue;
+    reporter.at(from)(
+      OWN_RULES.UnusedStage,
+      from.name === undefined ? String(index) : `"${from.name}"`,
+    );
+  }
+}
+
+/** ARG-5, ARG-8: these mean something without an ARG. */
+const PREDEFINED =
+  /^(?:(?:https?|ftp|no|all)_proxy|(?:BUILD|TARGET)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)|TARGETSTAGE|SOURCE_DATE_EPOCH|BUILDKIT_\w+)$/;
+
+/** Reported at the first FROM, as the file has no better place. */
+export function checkBuildArgs({ dockerfile, options, allStages, reporter }: BeyondChecks): void {
+  const [first] = allStages;
+  if (first === undefined) return;
+  const declared = new Set(
+    dockerfile.instructions.flatMap((instruction) => {
+      if (instruction.kind === 'arg') return instruction.args.map(({ name }) => name);
+      return instruction.kind === 'onbuild' ? argsOf(instruction.trigger) : [];
+    }),
+  );
+  for (const { facts } of allStages) {
+    for (const trigger of facts?.triggers ?? []) {
+      for (const name of argsOf(trigger)) declared.add(name);
+    }
+  }
+  for (const name of Object.keys(options.buildArgs ?? {})) {
+    const isProxy = PREDEFINED.test(/_proxy$/i.test(name) ? name.toLowerCase() : name);
+    if (declared.has(name) || isProxy) continue;
+    const close = suggest(name, declared) ?? '';
+    reporter.at(first.stage.from)(OWN_RULES.UnusedBuildArg, name, close);
+  }
+}
+
+function argsOf(trigger: string): readonly string[] {
+  try {
+    const instruction = parseInstruction(trigger, { file: 'ONBUILD' });
+    return instruction.kind === 'arg' ? instruction.args.map(({ name }) => name) : [];
+  } catch {
+    // The build says what is wrong with it.
+    return [];
+  }
+}
