@@ -14,6 +14,8 @@ export interface GlobalArgs {
   readonly values: ReadonlyMap<string, string>;
   /** `NAME=value` of the predefined proxy arguments that were given (ARG-7). */
   readonly proxyEnv: readonly string[];
+  /** What RUNs see as the name of their machine; undefined: the usual one (ARG-8). */
+  readonly hostname: string | undefined;
   readonly sourceDateEpoch: number | undefined;
 }
 
@@ -37,7 +39,13 @@ export function globalArgsOf<Image extends BaseImage>(
     }
   }
   const sourceDateEpoch = settleEpoch(buildArgs, values);
-  return { buildArgs, values, proxyEnv: proxyEnvOf(buildArgs), sourceDateEpoch };
+  return {
+    buildArgs,
+    values,
+    proxyEnv: proxyEnvOf(buildArgs),
+    hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
+    sourceDateEpoch,
+  };
 }
 
 /** The names of `--build-arg` that nothing declares and nothing predefines (ARG-4). */
@@ -94,7 +102,8 @@ function settleEpoch(
   buildArgs: Map<string, string>,
   values: Map<string, string>,
 ): number | undefined {
-  const text = buildArgs.get(EPOCH) ?? values.get(EPOCH);
+  // An empty default asks for nothing, unlike an empty --build-arg.
+  const text = buildArgs.get(EPOCH) ?? (values.get(EPOCH) || undefined);
   if (text === undefined) return undefined;
   const seconds = sourceDateEpochOf(text);
   for (const map of [buildArgs, values]) {
@@ -105,12 +114,12 @@ function settleEpoch(
   return seconds;
 }
 
-/** Both spellings of each proxy: programs look at one or the other. */
+/** Both spellings of each proxy, with one value: programs look at one or the other. The last in order of spelling wins. */
 function proxyEnvOf(buildArgs: ReadonlyMap<string, string>): string[] {
+  const given = [...buildArgs.keys()].sort();
   return PROXIES.flatMap((upper) => {
-    const lower = upper.toLowerCase();
-    const value = buildArgs.get(upper) ?? buildArgs.get(lower);
-    if (value === undefined) return [];
-    return [`${upper}=${value}`, `${lower}=${buildArgs.get(lower) ?? value}`];
+    const name = given.findLast((each) => each.toUpperCase() === upper);
+    const value = name === undefined ? '' : buildArgs.get(name);
+    return value ? [`${upper}=${value}`, `${upper.toLowerCase()}=${value}`] : [];
   });
 }

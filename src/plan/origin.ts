@@ -1,6 +1,8 @@
 /** What a `--from` of COPY or of a mount means (FROM-4, FROM-9, RUN-15). */
 
+import { expandWord } from '../../parser/index.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
+import { invalid } from './failures.ts';
 import type { BaseImage } from './options.ts';
 import type { Source, Sources } from './sources.ts';
 import { findStage, type StageOutline } from './stage-outline.ts';
@@ -21,6 +23,7 @@ export function findOrigin<Image extends BaseImage>(
   options: OriginOptions<Image>,
 ): OutlineOrigin {
   const { stages, sources, allowIndex, location } = options;
+  if (allowIndex) refuseVariables(name, location);
   if (allowIndex && /^[+-]?\d+$/.test(name)) return atIndex(name, stages, location);
   const stage = findStage(stages, name);
   if (stage !== undefined) return throughReplacement(stage);
@@ -29,6 +32,17 @@ export function findOrigin<Image extends BaseImage>(
   } catch (error) {
     throw locate(error, location);
   }
+}
+
+/** VAR-9; the parser says the same of mounts. */
+function refuseVariables(name: string, location: SourceLocation): void {
+  if (expandWord(name, () => undefined, { escape: '\\' }) === name) return;
+  throw locate(
+    invalid(
+      `Cannot copy from "${name}": variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround`,
+    ),
+    location,
+  );
 }
 
 function atIndex(

@@ -30,6 +30,7 @@ export async function planRun<Image>(
     cwd: state.workingDirectory,
     user: state.user,
     network: networkOf(instruction, planning),
+    hostname: planning.args.hostname,
     security: 'sandbox',
     mounts,
     script,

@@ -12,7 +12,8 @@ const REALTIME = /^RT(?:MIN(?:\+([1-9]|1[0-5]))?|MAX(?:-([1-9]|1[0-4]))?)$/;
 
 /** The signal as given. @throws ERR_INSTRUCTION_INVALID when it is neither a known name nor a number */
 export function checkStopSignal(text: string): string {
-  const isNumber = /^[+-]?\d+$/.test(text) && Number(text) !== 0;
+  const isNumber =
+    /^[+-]?\d+$/.test(text) && Number(text) !== 0 && Math.abs(Number(text)) < 2 ** 63;
   const name = text.toUpperCase().replace(/^SIG/, '');
   if (isNumber || NAMES.includes(name) || REALTIME.test(name)) return text;
   throw invalid(

@@ -85,6 +85,7 @@ export class Sources<Image extends BaseImage> {
     try {
       return formatReference(parseReference(name));
     } catch (error) {
+      if (CONTEXT_ONLY.test(name)) throw withHint(error, contextHint(name));
       throw this.#withStageHint(error, name);
     }
   }
@@ -100,6 +101,13 @@ export class Sources<Image extends BaseImage> {
     const stage = isUnknown ? suggest(short, this.#stageNames) : undefined;
     return stage === undefined ? error : withHint(error, `Did you mean the stage "${stage}"?`);
   }
+}
+
+/** Places that a named context can have, and a FROM cannot (FROM-15). */
+const CONTEXT_ONLY = /^(?:docker-image|oci-layout):\/\//;
+
+function contextHint(name: string): string {
+  return `Give it a name with "--build-context NAME=${name}", and use the name here.`;
 }
 
 const RESERVED = ['scratch', 'context'];

@@ -94,17 +94,18 @@ export class StageState<Image> {
     return this.container.User ?? '';
   }
 
-  /** The shell of shell forms (CMD-4). */
+  /** The shell of shell forms (CMD-4, FROM-11). */
   get shell(): readonly string[] {
     const { Shell: shell = [] } = this.container;
-    return shell.length > 0 ? shell : ['/bin/sh', '-c'];
+    if (shell.length > 0) return shell;
+    return this.#image.os === 'windows' ? ['cmd', '/S', '/C'] : ['/bin/sh', '-c'];
   }
 
   get config(): StageConfig {
     return Object.freeze({
       ...this.#image,
       ...(this.author !== undefined && { author: this.author }),
-      config: Object.freeze({ ...this.container }),
+      config: Object.freeze(knownFields(this.container)),
     });
   }
 }
@@ -129,10 +130,10 @@ export function scratchConfig(platform: Platform): StageConfig {
   return { ...platform, config: { WorkingDir: '/', Env: [`PATH=${DEFAULT_PATH}`] } };
 }
 
-/** The config with a PATH and a clean working directory, which every stage starts with (FROM-10). */
+/** The config with a PATH, unless Windows has its own, and a clean working directory: what every stage starts with (FROM-10, FROM-11). */
 export function startConfig(config: StageConfig, resolve: (path: string) => string): StageConfig {
   const { Env: env = [], WorkingDir: directory } = config.config;
-  const hasPath = pairsOf(env).some(([name]) => name === 'PATH');
+  const hasPath = config.os === 'windows' || pairsOf(env).some(([name]) => name === 'PATH');
   return {
     ...config,
     config: {
@@ -150,10 +151,14 @@ const FIELDS = [
   ...(['WorkingDir', 'Labels', 'StopSignal', 'Healthcheck', 'OnBuild', 'Shell'] as const),
 ];
 
-/** Documents in the wild have `null` for what is missing. */
+/** Without what is empty, as Go leaves it out. Documents in the wild have `null` for what is missing. */
 function knownFields(config: ContainerConfig | undefined): ContainerConfig {
-  const entries = FIELDS.map((field) => [field, config?.[field] ?? undefined] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const entries = FIELDS.map((field) => [field, config?.[field]] as const);
+  return Object.fromEntries(entries.filter(([, value]) => !isEmpty(value)));
+}
+
+function isEmpty(value: ContainerConfig[keyof ContainerConfig] | null): boolean {
+  return !value || (typeof value === 'object' && Object.keys(value).length === 0);
 }
 
 function pairsOf(env: readonly string[] = []): (readonly [name: string, value: string])[] {

@@ -104,6 +104,8 @@ export interface RunStep<Image> extends StepBase {
   readonly user: string;
   readonly network: 'default' | 'none' | 'host';
   readonly security: 'sandbox' | 'insecure';
+  /** From BUILDKIT_SANDBOX_HOSTNAME; undefined: the usual one (ARG-8). */
+  readonly hostname: string | undefined;
   /** Sorted by target (RUN-23). */
   readonly mounts: readonly PlannedMount<Image>[];
   /** A script from a heredoc with a shebang: mounted read-only at its path, mode 0755 (HD-4). */

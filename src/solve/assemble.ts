@@ -32,7 +32,7 @@ export interface AssembleOptions {
   readonly blobs: readonly LayerBlob[];
   readonly labels: Readonly<Record<string, string>>;
   readonly platform: Platform;
-  /** Seconds since the Unix epoch; nothing new is dated later. */
+  /** Seconds since the Unix epoch: the time of all that is new. */
   readonly epoch: number | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface AssembleOptions {
 export function assembleImage(options: AssembleOptions): AssembledImage {
   const { target, blobs, labels, platform } = options;
   const history = historyOf(target, options);
-  const created = lastDated(history);
+  const created = createdOf(history, options.epoch);
   const { config, ...rest } = target.config;
   const imageConfig: ImageConfig = {
     ...rest,
@@ -97,7 +97,8 @@ function historyOf(target: PlannedStage<BaseImage>, { solved, epoch }: AssembleO
     const steps = solved.get(stage)?.steps ?? [];
     for (const [number, step] of stage.steps.entries()) {
       if (step.history === undefined) continue;
-      own.push({ history: step.history, created: steps[number]?.created });
+      // Not the earlier of the two: when a layer in the cache was made must not be seen (CFG-7).
+      own.push({ history: step.history, created: epoch ?? steps[number]?.created });
     }
   }
   const times = fillTimes(own.map(({ created }) => created));
@@ -105,8 +106,7 @@ function historyOf(target: PlannedStage<BaseImage>, { solved, epoch }: AssembleO
     ...inherited,
     ...own.map(({ history }, number) => {
       const time = times[number];
-      const clamped = time === undefined || epoch === undefined ? time : Math.min(time, epoch);
-      const created = clamped === undefined ? lastDated(inherited) : formatTime(clamped);
+      const created = time === undefined ? lastDated(inherited) : formatTime(time);
       return { ...(created !== undefined && { created }), ...history };
     }),
   ];
@@ -133,12 +133,22 @@ function stageChain(target: PlannedStage<BaseImage>): PlannedStage<BaseImage>[] 
   return [...below, target];
 }
 
-/** Entries without a layer get the time of the next one that has, else of the one before (HIST-4). */
+/** Entries without a layer get the time of the one before; the first of them that of the next layer (HIST-4). */
 function fillTimes(times: readonly (number | undefined)[]): (number | undefined)[] {
-  const filled = [...times];
-  for (let i = filled.length - 2; i >= 0; i--) filled[i] ??= filled[i + 1];
-  for (let i = 1; i < filled.length; i++) filled[i] ??= filled[i - 1];
-  return filled;
+  const gap = times.indexOf(undefined);
+  let last =
+    gap < 0 ? undefined : (times.slice(gap).find((time) => time !== undefined) ?? times[gap - 1]);
+  return times.map((time, number) => {
+    if (time !== undefined && number > gap) last = time;
+    return time ?? last;
+  });
+}
+
+/** The time of the last entry that has one, but none after the epoch, which the base's may be (CFG-2). */
+function createdOf(history: readonly History[], epoch: number | undefined): string | undefined {
+  const created = lastDated(history);
+  if (created === undefined || epoch === undefined) return created;
+  return Date.parse(created) > epoch * 1000 ? formatTime(epoch) : created;
 }
 
 /** RFC 3339, as Go prints it. */

@@ -41,6 +41,7 @@ export const MOUNT_POINTS = {
 export interface RootMountOptions {
   /** Bytes; default 64 MiB. */
   readonly shmSize: number | undefined;
+  readonly hostname: string;
   readonly resolvConf: string;
   readonly addHosts: readonly string[];
 }
@@ -59,7 +60,7 @@ export function rootMounts(options: RootMountOptions): MountOperation[] {
       flags: ['nosuid', 'nodev', 'noexec'],
     },
     textFile('/etc/resolv.conf', options.resolvConf),
-    textFile('/etc/hosts', hostsFile(options.addHosts)),
+    textFile('/etc/hosts', hostsFile(options)),
   ];
 }
 
@@ -109,9 +110,9 @@ export function textFile(target: string, text: string, mode = 0o644): MountOpera
   };
 }
 
-function hostsFile(addHosts: readonly string[]): string {
+function hostsFile({ hostname, addHosts }: RootMountOptions): string {
   const lines = [
-    `127.0.0.1\tlocalhost ${HOSTNAME}`,
+    `127.0.0.1\tlocalhost ${hostname}`,
     '::1\tlocalhost ip6-localhost ip6-loopback',
     ...addHosts.map((host) => {
       const { name, address } = parseHost(host);

@@ -4,7 +4,7 @@ import type { MountOperation } from '../../native/index.ts';
 import type { RunStep } from '../plan/step.ts';
 import { toPath } from '../tree/path.ts';
 import type { BaseImage } from './layer.ts';
-import { MOUNT_POINTS, maskMounts, rootMounts, textFile } from './root-mounts.ts';
+import { HOSTNAME, MOUNT_POINTS, maskMounts, rootMounts, textFile } from './root-mounts.ts';
 import type { PreparedMounts } from './run-mounts.ts';
 import type { StepContext } from './step-context.ts';
 import type { MountPoints } from './stubs.ts';
@@ -34,7 +34,9 @@ export function operationsOf(
   const inDev = [...mounts.operations, ...script]
     .filter(({ target }) => isBelowDev(target))
     .flatMap((operation) => mountPointInDev(operation, mounts));
-  return [...rootMounts(sandbox), ...inDev, ...mounts.operations, ...script, ...maskMounts()];
+  const hostname = step.hostname ?? HOSTNAME;
+  const system = rootMounts({ ...sandbox, hostname });
+  return [...system, ...inDev, ...mounts.operations, ...script, ...maskMounts()];
 }
 
 /** What /dev needs for a mount in it: the directories in between, and a directory or file to mount on. */

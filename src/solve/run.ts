@@ -28,10 +28,11 @@ export function runRunner(
 ): StepRunner {
   return {
     inputs: async () => {
-      const { argv, env, cwd, user, network, security, script, platform } = step;
+      const { argv, env, cwd, user, network, security, hostname, script, platform } = step;
       const mounts = await mountInputs(step, context);
       const machine = machineInputs(context);
-      return { argv, env, cwd, user, network, security, script, platform, mounts, ...machine };
+      const common = { argv, env, cwd, user, network, security, hostname, script, platform };
+      return { ...common, mounts, ...machine };
     },
     execute: async () => {
       await context.beforeExecution();
@@ -83,7 +84,7 @@ async function execute(
         work,
         root,
         mounts: operationsOf(step, mounts, context),
-        hostname: HOSTNAME,
+        hostname: step.hostname ?? HOSTNAME,
         network: step.network === 'none' ? 'none' : 'host',
         process: { ...command, env: [...command.env, ...mounts.env] },
       },

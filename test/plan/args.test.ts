@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { hasCode } from '../../src/errors.ts';
+import { parsePlatform } from '../../src/oci/platform.ts';
 import { AMD64, ARM64, configOf, historyOf, PATH, plan, runOf } from './support.ts';
 
 describe('ARG and ENV', () => {
@@ -28,6 +29,21 @@ describe('ARG and ENV', () => {
     {
       it: 'an ARG without a value sets no variable (ARG-1)',
       text: 'FROM scratch\nARG A\nRUN x',
+      env: [],
+    },
+    {
+      it: "a default sees the stage's environment (ARG-1)",
+      text: 'FROM scratch\nENV E=env\nARG A="$E ${NONE:-x}"\nRUN x',
+      env: ['E=env', 'A=env x'],
+    },
+    {
+      it: 'a global value is not expanded again (ARG-2)',
+      text: "ARG A='$PATH'\nFROM scratch\nARG A\nRUN x",
+      env: ['A=$PATH'],
+    },
+    {
+      it: 'an ARG is not seen before its line, nor in other stages that copy from its own (ARG-3)',
+      text: 'FROM scratch AS a\nARG A=1\nFROM scratch\nCOPY --from=a /$A /\nRUN x',
       env: [],
     },
     {
@@ -118,18 +134,83 @@ describe('ARG and ENV', () => {
     assert.deepEqual(run.env.slice(1), ['TARGETSTAGE=default']);
   });
 
-  it('keeps proxies apart, in both spellings (ARG-7)', async () => {
+  it('calls a target that was asked for as it was asked for (ARG-5)', async () => {
+    const text = 'FROM scratch AS Final\nARG TARGETSTAGE\nRUN x\nFROM scratch';
+    const run = await runOf(text, { target: 'FINAL' });
+    assert.deepEqual(run.env.slice(1), ['TARGETSTAGE=FINAL']);
+  });
+
+  it("has the system's version in TARGETPLATFORM, not in BUILDPLATFORM (ARG-5)", async () => {
+    const version = { 'os.version': '10.0.17763' };
+    const run = await runOf(
+      'FROM scratch\nARG BUILDPLATFORM TARGETPLATFORM TARGETOSVERSION TARGETARCH\nRUN x',
+      {
+        platform: { os: 'windows', architecture: 'amd64', ...version },
+        buildPlatform: { ...AMD64, ...version },
+      },
+    );
+    assert.deepEqual(run.env.slice(1), [
+      'BUILDPLATFORM=linux/amd64',
+      'TARGETPLATFORM=windows(10.0.17763)/amd64',
+      'TARGETOSVERSION=10.0.17763',
+      'TARGETARCH=amd64',
+    ]);
+  });
+
+  it('does not name the variant that goes without saying (ARG-6)', async () => {
+    const platform = parsePlatform('linux/arm64/v8', AMD64);
+    const run = await runOf('FROM scratch\nARG TARGETPLATFORM TARGETVARIANT\nRUN x', { platform });
+    assert.deepEqual(run.env.slice(1), ['TARGETPLATFORM=linux/arm64', 'TARGETVARIANT=']);
+  });
+
+  it('keeps proxies apart, in both spellings with one value (ARG-7)', async () => {
     const run = await runOf('FROM scratch\nRUN x', {
-      buildArgs: { HTTP_PROXY: 'http://p', no_proxy: 'a', NO_PROXY: 'b' },
+      buildArgs: {
+        no_proxy: 'a',
+        HTTP_PROXY: 'http://p',
+        NO_PROXY: 'b',
+        All_Proxy: 'c',
+        ftp_proxy: '',
+      },
     });
     assert.deepEqual(run.env, [PATH]);
     assert.deepEqual(run.proxyEnv, [
       'HTTP_PROXY=http://p',
       'http_proxy=http://p',
-      'NO_PROXY=b',
+      'NO_PROXY=a',
       'no_proxy=a',
+      'ALL_PROXY=c',
+      'all_proxy=c',
     ]);
     assert.equal(run.history?.created_by, 'RUN /bin/sh -c x # buildkit');
+  });
+
+  it('takes a proxy that is declared for an ARG like any other (ARG-7)', async () => {
+    const run = await runOf('FROM scratch\nARG https_proxy\nRUN x', {
+      buildArgs: { https_proxy: 'http://p' },
+    });
+    assert.deepEqual(run.env, [PATH, 'https_proxy=http://p']);
+    assert.deepEqual(run.proxyEnv, ['HTTPS_PROXY=http://p', 'https_proxy=http://p']);
+    assert.equal(run.history?.created_by, 'RUN |1 https_proxy=http://p /bin/sh -c x # buildkit');
+  });
+
+  it('gives RUNs the name of the machine that was asked for (ARG-8)', async () => {
+    const buildArgs = { BUILDKIT_SANDBOX_HOSTNAME: 'mine' };
+    assert.equal((await runOf('FROM scratch\nRUN x', { buildArgs })).hostname, 'mine');
+    assert.equal((await runOf('FROM scratch\nRUN x')).hostname, undefined);
+  });
+
+  it('takes the names that steer BuildKit without a word, and keeps them from RUN (ARG-8)', async () => {
+    const names = [
+      'BUILD_NAME CACHE_MOUNT_NS CONTEXT_KEEP_GIT_DIR INLINE_CACHE MULTI_PLATFORM',
+      'SANDBOX_HOSTNAME DOCKERFILE_CHECK SBOM_SCAN_CONTEXT SBOM_SCAN_STAGE',
+    ].flatMap((line) => line.split(' ').map((name) => `BUILDKIT_${name}`));
+    const buildArgs = Object.fromEntries(names.map((name) => [name, '1']));
+    const { target, unusedBuildArgs } = await plan('FROM scratch\nRUN x', { buildArgs });
+    assert.deepEqual(unusedBuildArgs, []);
+    const [run] = target.steps;
+    assert.deepEqual(run?.kind === 'run' && run.env, [PATH]);
+    assert.equal(run?.history?.created_by, 'RUN /bin/sh -c x # buildkit');
   });
 
   it('names the build arguments that nothing uses (ARG-4)', async () => {
@@ -176,6 +257,22 @@ describe('ARG and ENV', () => {
 });
 
 describe('SOURCE_DATE_EPOCH', () => {
+  const values = [
+    { text: 'ARG SOURCE_DATE_EPOCH=7', value: undefined, env: ['SOURCE_DATE_EPOCH=7'] },
+    { text: 'ARG SOURCE_DATE_EPOCH=7', value: '8', env: ['SOURCE_DATE_EPOCH=8'] },
+    { text: 'ARG SOURCE_DATE_EPOCH=7', value: '', env: [] },
+    { text: 'ARG SOURCE_DATE_EPOCH=context', value: undefined, env: [] },
+    { text: 'ARG SOURCE_DATE_EPOCH=', value: undefined, env: ['SOURCE_DATE_EPOCH='] },
+  ];
+  for (const { text, value, env } of values) {
+    it(`is ${env[0] ?? 'not set'} in a stage that declares it, for ${text} and ${value ?? 'no'} build argument (ARG-9)`, async () => {
+      const run = await runOf(`${text}\nFROM scratch\nARG SOURCE_DATE_EPOCH\nRUN x`, {
+        ...(value !== undefined && { buildArgs: { SOURCE_DATE_EPOCH: value } }),
+      });
+      assert.deepEqual(run.env, [PATH, ...env]);
+    });
+  }
+
   const cases = [
     { text: 'FROM scratch', value: '12', seconds: 12 },
     { text: 'ARG SOURCE_DATE_EPOCH=7\nFROM scratch', value: undefined, seconds: 7 },

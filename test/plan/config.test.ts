@@ -108,6 +108,54 @@ describe('config and history', () => {
         'HEALTHCHECK {Test:[CMD-SHELL a | b] Interval:0s Timeout:250ms StartPeriod:0s StartInterval:0s Retries:0}',
       ids: 'CMD-4, HC-3',
     },
+    {
+      text: 'ARG A=1\nEXPOSE 9 $A 080/TCP',
+      config: { ExposedPorts: { '1/tcp': {}, '80/tcp': {}, '9/tcp': {} } },
+      history: 'EXPOSE [1/tcp 80/tcp 9/tcp]',
+      ids: 'META-1',
+    },
+    { text: 'EXPOSE $NONE', config: {}, history: 'EXPOSE []', ids: 'META-1' },
+    {
+      text: 'VOLUME /b /a/ /b',
+      config: { Volumes: { '/b': {}, '/a/': {} } },
+      history: 'VOLUME [/b /a/ /b]',
+      ids: 'META-2',
+    },
+    { text: 'USER a\nUSER $NONE', config: {}, history: 'USER ', ids: 'META-4' },
+    {
+      text: 'HEALTHCHECK --interval=1h --timeout=1.5s --start-period=2m --start-interval=1ms --retries=2 CMD x',
+      config: {
+        Healthcheck: {
+          Test: ['CMD-SHELL', 'x'],
+          Interval: 3600e9,
+          Timeout: 15e8,
+          StartPeriod: 120e9,
+          StartInterval: 1e6,
+          Retries: 2,
+        },
+      },
+      history:
+        'HEALTHCHECK {Test:[CMD-SHELL x] Interval:1h0m0s Timeout:1.5s StartPeriod:2m0s StartInterval:1ms Retries:2}',
+      ids: 'HC-1, HC-3',
+    },
+    {
+      text: 'CMD a\nSHELL ["b", "c"]\nCMD d\nSHELL ["e"]',
+      config: { Shell: ['e'], Cmd: ['b', 'c', 'd'], ArgsEscaped: true },
+      history: 'SHELL [e]',
+      ids: 'CMD-1',
+    },
+    {
+      text: 'ENTRYPOINT ["a"]\nENTRYPOINT []',
+      config: {},
+      history: 'ENTRYPOINT []',
+      ids: 'CMD-1, CMD-3',
+    },
+    {
+      text: "LABEL a=1\nLABEL b='$x' a=2",
+      config: { Labels: { a: '2', b: '$x' } },
+      history: 'LABEL b=$x a=2',
+      ids: 'ENV-3, ENV-4',
+    },
     { text: 'WORKDIR /', config: {}, history: 'WORKDIR /', ids: 'META-6' },
     {
       text: 'WORKDIR /a/\nENV D=c\nWORKDIR ./b/../$D',
@@ -167,11 +215,13 @@ describe('config and history', () => {
   const failures = [
     { text: 'STOPSIGNAL NOPE', message: /Invalid signal: NOPE/ },
     { text: 'STOPSIGNAL 0', message: /Invalid signal: 0/ },
+    { text: 'STOPSIGNAL RTMIN+16', message: /Invalid signal: RTMIN\+16/ },
+    { text: 'STOPSIGNAL 9223372036854775808', message: /Invalid signal: 9223372036854775808/ },
     { text: 'VOLUME $NONE', message: /VOLUME specified can not be an empty string/ },
     { text: 'EXPOSE 80/icmp', message: /invalid proto: icmp/ },
   ];
   for (const { text, message } of failures) {
-    it(`rejects ${text}, at its line`, async () => {
+    it(`rejects ${text}, at its line (META-1 to META-3)`, async () => {
       await assert.rejects(plan(`FROM scratch\n${text}`), (error) => {
         assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
         assert.match(error.message, message);
@@ -180,6 +230,65 @@ describe('config and history', () => {
       });
     });
   }
+});
+
+describe('variables', () => {
+  it('are those of the image, of ENV and of ARG, wherever words are expanded (VAR-7)', async () => {
+    const text = [
+      'ARG G=global',
+      'FROM a',
+      'ARG A=arg G',
+      'ENV E=env',
+      'LABEL $I=${A}-$E "x$G"=1',
+      'EXPOSE 1${A:+0}',
+      'STOPSIGNAL SIG${NONE:-TERM}',
+      'USER $A:$E',
+      'VOLUME /$I ["/$E"]',
+      'VOLUME ["/$E"]',
+      'WORKDIR $I/$A',
+      'ONBUILD RUN $A',
+      'CMD $A',
+    ].join('\n');
+    const images = { 'docker.io/library/a:latest': { Env: ['I=image'] } };
+    assert.deepEqual(await configOf(text, { images }), {
+      Env: ['I=image', PATH, 'E=env'],
+      Labels: { image: 'arg-env', xglobal: '1' },
+      ExposedPorts: { '10/tcp': {} },
+      StopSignal: 'SIGTERM',
+      User: 'arg:env',
+      Volumes: { '/image': {}, '[/env]': {}, '/env': {} },
+      WorkingDir: '/image/arg',
+      OnBuild: ['RUN $A'],
+      Cmd: ['/bin/sh', '-c', '$A'],
+      ArgsEscaped: true,
+    });
+  });
+
+  it('stay as they are in commands, shells and health checks (VAR-9)', async () => {
+    const text =
+      'FROM scratch\nENV A=1\nSHELL ["$A"]\nENTRYPOINT ["$A"]\nCMD ["$A"]\nHEALTHCHECK CMD $A';
+    const { Env: _, WorkingDir: __, ...config } = await configOf(text);
+    assert.deepEqual(config, {
+      Shell: ['$A'],
+      Entrypoint: ['$A'],
+      Cmd: ['$A'],
+      ArgsEscaped: true,
+      Healthcheck: { Test: ['CMD-SHELL', '$A'] },
+    });
+  });
+
+  it('are refused in --from, also of a trigger (VAR-9)', async () => {
+    const message = /variable expansion is not supported for --from, define a new stage with FROM/;
+    const images = { 'docker.io/library/a:latest': { OnBuild: ['COPY --from=$A / /'] } };
+    for (const text of ['ARG A=x\nFROM scratch\nCOPY --from=$A / /', 'ARG A=x\n\nFROM a']) {
+      await assert.rejects(plan(text, { images }), (error) => {
+        assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+        assert.match(error.message, message);
+        assert.equal(error.location?.range.start.line, 3);
+        return true;
+      });
+    }
+  });
 });
 
 describe('ONBUILD', () => {

@@ -56,6 +56,12 @@ describe('COPY and ADD', () => {
     ]);
   });
 
+  it("is root's, whoever USER is (META-5)", async () => {
+    const copy = await copyOf('FROM scratch\nUSER 7:8\nCOPY a b');
+    assert.equal(copy.chown, undefined);
+    assert.equal('user' in copy, false);
+  });
+
   it('expands bodies of heredocs unless quoted; quotes stay (HD-6, CP-18)', async () => {
     const copy = await copyOf(
       'FROM scratch\nARG A=1\nCOPY <<one <<"two" x /d/\n"$A" \\$A\none\n$A\ntwo',

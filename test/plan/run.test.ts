@@ -52,8 +52,30 @@ describe('RUN', () => {
     assert.equal(await networkOf('--network=host'), 'host');
   });
 
+  it('always makes a layer (RUN-7)', async () => {
+    const [first, second] = await stepsOf('FROM scratch\nRUN true\nRUN ["true"]');
+    assert.deepEqual([first?.kind, second?.kind], ['run', 'run']);
+    assert.equal(first?.history?.empty_layer, undefined);
+    assert.equal(second?.history?.empty_layer, undefined);
+  });
+
+  it('sees the environment of its image, its ENVs and its ARGs, in this order (RUN-4)', async () => {
+    const images = { 'docker.io/library/a:latest': { Env: ['PATH=/p', 'I=1'] } };
+    const run = await runOf('FROM a\nENV E=2\nARG A=3\nENV I=4\nRUN x', { images });
+    assert.deepEqual(run.env, ['PATH=/p', 'E=2', 'A=3', 'I=4']);
+  });
+
+  it('takes each of its scripts for another step (HD-9)', async () => {
+    const of = async (body: string) => {
+      const { argv, script } = await runOf(`FROM scratch\nRUN <<E\n${body}\nE`);
+      return { argv, script };
+    };
+    assert.notDeepEqual(await of('one'), await of('two'));
+    assert.notDeepEqual(await of('#!one'), await of('#!two'));
+  });
+
   for (const flag of ['--security=insecure', '--device=vendor.com/gpu']) {
-    it(`refuses ${flag}, with a hint (RUN-1)`, async () => {
+    it(`refuses ${flag}, with a hint (RUN-1, RUN-3)`, async () => {
       await assert.rejects(plan(`FROM scratch\nRUN ${flag} x`), (error) => {
         assert.ok(hasCode(error, 'ERR_UNSUPPORTED'));
         assert.ok(error.hint);

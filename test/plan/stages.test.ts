@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { hasCode, TsbuildError } from '../../src/errors.ts';
+import { formatAll, type Platform, parsePlatform } from '../../src/oci/platform.ts';
 import type { BaseImage } from '../../src/plan/options.ts';
-import { ARM64, configOf, copyOf, image, PATH, plan, runOf } from './support.ts';
+import { AMD64, ARM64, configOf, copyOf, image, PATH, plan, runOf } from './support.ts';
 
 describe('planBuild(): stages', () => {
   it('plans only what the target needs, in file order (FROM-8)', async () => {
@@ -194,6 +195,76 @@ describe('planBuild(): stages', () => {
     );
   });
 
+  it('inherits all that an image says of its containers, and its author (FROM-10)', async () => {
+    const container = {
+      User: 'u',
+      ExposedPorts: { '80/tcp': {} },
+      Env: ['PATH=/p'],
+      Entrypoint: ['e'],
+      Cmd: ['c'],
+      ArgsEscaped: true,
+      Volumes: { '/v': {} },
+      WorkingDir: '/w',
+      Labels: { a: 'b' },
+      StopSignal: 'SIGINT',
+      Healthcheck: { Test: ['NONE'] },
+      Shell: ['s'],
+    };
+    const { config } = image(container);
+    const resolveImage = async (): Promise<BaseImage> => ({
+      config: { ...config, author: 'me', created: '2001-01-01T00:00:00Z', 'os.features': ['x'] },
+    });
+    assert.deepEqual((await plan('FROM a', { resolveImage })).target.config, {
+      ...AMD64,
+      'os.features': ['x'],
+      author: 'me',
+      config: container,
+    });
+  });
+
+  it('leaves out of the config what is empty (CFG-1)', async () => {
+    const images = {
+      'docker.io/library/a:latest': { User: '', Cmd: [], Labels: {}, ArgsEscaped: false },
+    };
+    assert.deepEqual(await configOf('FROM a', { images }), { Env: [PATH] });
+  });
+
+  it('gives a Windows image no PATH, and its own shell (FROM-11)', async () => {
+    const windows = { os: 'windows', architecture: 'amd64' };
+    const { target } = await plan('FROM a\nCMD dir', {
+      platform: windows,
+      resolveImage: async (_, platform) => image({}, platform),
+    });
+    assert.deepEqual(target.config.config, {
+      Cmd: ['cmd', '/S', '/C', 'dir'],
+      ArgsEscaped: true,
+    });
+  });
+
+  it('plans the same for a stage of the machine, whatever platform is built (FROM-13)', async () => {
+    const text =
+      'FROM --platform=$BUILDPLATFORM tool AS tool\nRUN make\nFROM base\nCOPY --from=tool /x /\nRUN true';
+    const resolveImage = async (_: string, platform: Platform): Promise<BaseImage> =>
+      image({}, platform);
+    const [one, two] = await Promise.all(
+      [AMD64, ARM64].map((platform) => plan(text, { platform, resolveImage })),
+    );
+    assert.deepEqual(one?.stages[0], two?.stages[0]);
+    assert.deepEqual(
+      [one?.stages[1]?.platform, two?.stages[1]?.platform].map((each) => each?.architecture),
+      ['amd64', 'arm64'],
+    );
+  });
+
+  it('has no FROM in the history, and instructions with a keyword (HIST-7, HIST-1)', async () => {
+    const text = 'FROM a AS b\nRUN x\nFROM b\nRUN y';
+    const { stages } = await plan(text);
+    assert.deepEqual(
+      stages.map(({ steps }) => steps.map(({ history }) => history?.created_by)),
+      [['RUN /bin/sh -c x # buildkit'], ['RUN /bin/sh -c y # buildkit']],
+    );
+  });
+
   it('passes ENV and ARG on to child stages, where ENV wins again (ARG-3, VAR-11)', async () => {
     const text = 'FROM scratch AS a\nENV X=env\nARG X=arg Y=2\nRUN true\nFROM a\nRUN true';
     const child = await runOf(text);
@@ -230,6 +301,56 @@ describe('planBuild(): stages', () => {
     assert.equal(implicit.target.config.architecture, 'arm64');
     const explicit = await plan('FROM a', { resolveImage });
     assert.equal(explicit.target.config.architecture, 'amd64');
+  });
+
+  const platforms: readonly (readonly [string, string, string])[] = [
+    ['linux/amd64', 'linux/arm64', 'linux/amd64'],
+    ['linux/arm64', 'linux/arm/v7', 'linux/arm64'],
+    ['linux/arm/v6', 'linux/arm/v7', 'linux/arm/v6'],
+    ['linux/amd64', 'linux/amd64/v2', 'linux/amd64/v2'],
+    ['windows/amd64', 'windows(10.0)/amd64', 'windows(10.0)/amd64'],
+    ['windows(9.0)/amd64', 'windows(10.0)/amd64', 'windows(9.0)/amd64'],
+  ];
+  for (const [asked, base, result] of platforms) {
+    it(`says ${result} when ${asked} is asked for and the base is for ${base} (FROM-12, CFG-6)`, async () => {
+      const { target } = await plan('FROM --platform=$BUILDPLATFORM a', {
+        platform: parsePlatform(asked, AMD64),
+        resolveImage: async () => image({}, parsePlatform(base, AMD64)),
+      });
+      assert.equal(formatAll(target.config), result);
+    });
+  }
+
+  it('normalizes what the base says of its platform (FROM-12)', async () => {
+    const { target } = await plan('FROM a', {
+      isPlatformImplicit: true,
+      resolveImage: async () => image({}, { ...ARM64, variant: 'v8' }),
+    });
+    assert.deepEqual([target.config.architecture, target.config.variant], ['arm64', undefined]);
+  });
+
+  const schemes: readonly (readonly [string, RegExp])[] = [
+    ['docker-image://alpine', /--build-context NAME=docker-image:\/\/alpine/],
+    ['oci-layout://dir', /--build-context NAME=oci-layout:\/\/dir/],
+    ['docker-archive:/x.tar', /no registry host/],
+    ['dir:/x', /no registry host/],
+  ];
+  for (const [reference, hint] of schemes) {
+    it(`rejects FROM ${reference} (FROM-15)`, async () => {
+      await assert.rejects(plan(`FROM ${reference}`), (error) => {
+        assert.ok(hasCode(error, 'ERR_REFERENCE_INVALID'));
+        assert.match(error.hint ?? '', hint);
+        return true;
+      });
+    });
+  }
+
+  it('does not know the --after of other builders (FROM-14)', async () => {
+    await assert.rejects(plan('FROM scratch AS a\nFROM --after=a scratch'), (error) => {
+      assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+      assert.match(error.message, /unknown flag: --after/);
+      return true;
+    });
   });
 
   it('ignores the cache for all stages, or for those named (OPT-1)', async () => {

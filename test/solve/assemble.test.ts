@@ -90,6 +90,55 @@ describe('assembleImage()', () => {
     });
   });
 
+  it('writes the same bytes whenever the steps ran, given an epoch (CFG-7)', () => {
+    const stage = stageOf([configStep('ENV A=b'), workdirStep('/w')]);
+    const of = (times: Times) => assemble(stage, [[stage, times]], { epoch: 50 }).manifestBytes;
+    assert.deepEqual(of([undefined, 10]), of([undefined, 99]));
+  });
+
+  it('writes what only Docker’s image spec has, in an OCI image too (HC-2)', () => {
+    const config = {
+      ArgsEscaped: true,
+      Healthcheck: { Test: ['CMD', 'a'], Interval: 1e9, StartInterval: 2e9 },
+      OnBuild: ['RUN x'],
+      Shell: ['/bin/bash', '-c'],
+    };
+    const image = assemble(stageOf([], undefined, config), []);
+    assert.equal(image.manifest.config.mediaType, 'application/vnd.oci.image.config.v1+json');
+    assert.deepEqual(JSON.parse(Buffer.from(image.configBytes).toString()).config, config);
+  });
+
+  it('puts nothing of builders into the config (CFG-1, CFG-3, CFG-5)', () => {
+    const image = {
+      ...imageOf(BASE, BLOB.descriptor),
+      manifest: {
+        schemaVersion: 2,
+        config: BLOB.descriptor,
+        layers: [],
+        annotations: { a: 'of the base' },
+      },
+    } as const;
+    const target = stageOf([workdirStep('/a')], { kind: 'image', image, reference: 'x' });
+    const { config, manifest } = assemble(target, [[target, [10]]]);
+    assert.deepEqual(Object.keys(config).sort(), [
+      'architecture',
+      'config',
+      'created',
+      'history',
+      'os',
+      'rootfs',
+    ]);
+    assert.equal('annotations' in manifest, false);
+  });
+
+  it('adds labels as given to the target alone, over those of the Dockerfile (CFG-5, ENV-3)', () => {
+    const lower = stageOf([], undefined, { Labels: { a: '1' } });
+    const target = stageOf([], { kind: 'stage', stage: lower }, { Labels: { a: '1', c: '3' } });
+    const { config } = assemble(target, [], { labels: { a: '$2', b: '' } });
+    assert.deepEqual(config.config.Labels, { a: '$2', b: '', c: '3' });
+    assert.deepEqual(lower.config.config.Labels, { a: '1' });
+  });
+
   it('writes the same bytes for labels in any order', () => {
     const stage = stageOf([]);
     const of = (labels: Record<string, string>) => assemble(stage, [], { labels }).configBytes;
@@ -131,7 +180,11 @@ describe('assembleImage()', () => {
       ],
       [
         [undefined, 10, undefined, 20, undefined],
-        [A, A, B, B, B],
+        [A, A, A, B, B],
+      ],
+      [
+        [10, undefined, 20, undefined, 10],
+        [A, B, B, B, A],
       ],
       [
         [undefined, undefined],
@@ -139,16 +192,26 @@ describe('assembleImage()', () => {
       ],
     ];
     for (const [times, created] of cases) {
-      it(`dates steps made at ${times.map((time) => time ?? 'no time').join(', ')} like the next layer, else the last (HIST-4)`, () => {
+      it(`dates steps made at ${times.map((time) => time ?? 'no time').join(', ')} like the first new layer, then like the one before (HIST-4)`, () => {
         assert.deepEqual(createdOf(times), created);
       });
     }
 
-    it('is not dated later than the epoch (HIST-4, CFG-2)', () => {
-      assert.deepEqual(createdOf([5, 10, 20], 10), ['1970-01-01T00:00:05Z', A, A]);
+    it('is dated by the epoch, whenever its layers were made (HIST-4, CFG-2)', () => {
+      assert.deepEqual(createdOf([5, undefined, 20], 10), [A, A, A]);
+      assert.deepEqual(createdOf([undefined], 10), [A]);
       const stage = stageOf([workdirStep('/a')]);
       const { config } = assemble(stage, [[stage, [20]]], { epoch: 10 });
       assert.equal(config.created, A);
+    });
+
+    it('keeps the times of a base that is newer than the epoch, but dates the image by it (CFG-2)', () => {
+      const image = imageOf([{ created: B, created_by: 'base' }], BLOB.descriptor);
+      const base = { kind: 'image', image, reference: 'x' } as const;
+      const { config } = assemble(stageOf([], base), [], { epoch: 10 });
+      assert.deepEqual([config.history[0]?.created, config.created], [B, A]);
+      const later = assemble(stageOf([], base), [], { epoch: 30 });
+      assert.equal(later.config.created, B);
     });
 
     it('keeps the base’s as it is, then lists stage by stage (HIST-1, HIST-4)', () => {
@@ -156,15 +219,11 @@ describe('assembleImage()', () => {
       const lower = stageOf([workdirStep('/a')], { kind: 'image', image, reference: 'x' });
       const none = { kind: 'config', ...stepOf() } as const;
       const target = stageOf([configStep('CMD a'), none], { kind: 'stage', stage: lower });
-      const { config } = assemble(
-        target,
-        [
-          [lower, [10]],
-          [target, [undefined, undefined]],
-        ],
-        { epoch: 5 },
-      );
-      const created = '1970-01-01T00:00:05Z';
+      const { config } = assemble(target, [
+        [lower, [10]],
+        [target, [undefined, undefined]],
+      ]);
+      const created = A;
       assert.deepEqual(config.history, [
         ...BASE,
         { created, created_by: 'WORKDIR /a' },

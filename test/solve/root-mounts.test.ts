@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import type { MountOperation } from '../../native/index.ts';
 import { maskMounts, parseHost, rootMounts, textFile } from '../../src/solve/root-mounts.ts';
 
-const OPTIONS = { shmSize: undefined, resolvConf: 'nameserver 192.0.2.1\n', addHosts: [] };
+const OPTIONS = {
+  shmSize: undefined,
+  hostname: 'machine',
+  resolvConf: 'nameserver 192.0.2.1\n',
+  addHosts: [],
+};
 
 function textAt(mounts: readonly MountOperation[], target: string): string {
   const found = mounts.find((mount) => mount.target === target);
@@ -46,7 +51,7 @@ describe('rootMounts()', () => {
     const addHosts = ['db:192.0.2.7', 'six=[2001:db8::1]'];
     assert.equal(
       textAt(rootMounts({ ...OPTIONS, addHosts }), '/etc/hosts'),
-      '127.0.0.1\tlocalhost buildkitsandbox\n' +
+      '127.0.0.1\tlocalhost machine\n' +
         '::1\tlocalhost ip6-localhost ip6-loopback\n' +
         '192.0.2.7\tdb\n' +
         '2001:db8::1\tsix\n',

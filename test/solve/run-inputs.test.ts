@@ -21,6 +21,7 @@ const RUN: RunStep<BaseImage> = {
   user: '',
   network: 'default',
   security: 'sandbox',
+  hostname: undefined,
   mounts: [],
   script: undefined,
   platform: { os: 'linux', architecture: 'amd64' },
@@ -45,7 +46,31 @@ async function keyWithBind(write: (directory: string) => Promise<void>): Promise
   return key;
 }
 
+/** The key of a RUN with these fields, and none of the context. */
+async function keyWithout(changes: Partial<RunStep<BaseImage>>): Promise<string> {
+  let key = '';
+  await withSteps(async ({ context }) => {
+    key = await keyOf({ ...RUN, ...changes }, context);
+  });
+  return key;
+}
+
 describe('the inputs of a RUN', () => {
+  it('have the script of a heredoc (HD-9)', async () => {
+    const [one, two] = ['one', 'two'].map((content) => ({ path: '/dev/pipes/S', content }));
+    assert.notEqual(await keyWithout({ script: one }), await keyWithout({ script: two }));
+  });
+
+  it('have ARGs, but not proxies that nothing declares (VAR-12, ARG-7)', async () => {
+    const key = await keyWithout({ env: ['A=1'] });
+    assert.notEqual(await keyWithout({ env: ['A=2'] }), key);
+    assert.equal(await keyWithout({ env: ['A=1'], proxyEnv: ['http_proxy=http://p'] }), key);
+  });
+
+  it('have the name of the machine when one is given (ARG-8, OPT-2)', async () => {
+    assert.notEqual(await keyWithout({ hostname: 'mine' }), await keyWithout({}));
+  });
+
   describe('with a bind mount', () => {
     it('have the content of a hard link whose other name is not mounted (RUN-23, CR-5, CH-4)', async () => {
       const before = await keyWithBind(async () => undefined);
