@@ -95,7 +95,10 @@ function createOptions(): readonly Option[] {
     new Option('-q, --quiet', 'print nothing but the digest'),
     new Option('--progress <kind>', 'auto, plain, quiet or none'),
     new Option('--check', 'build nothing: say what is wrong with the Dockerfile'),
-    new Option('--call <method>', 'build, or check[,format=json][,ignorestatus=true]'),
+    new Option(
+      '--call <method>',
+      'build, check[,format=json|sarif][,ignorestatus=true], outline or targets[,format=json]',
+    ),
     new Option('-h, --help', 'print this help'),
     new Option('-v, --version', 'print the version'),
     ...DOCKER_FLAGS.map(({ declaration }) => new Option(declaration).hideHelp()),

@@ -1,66 +1,62 @@
 /** What a check prints: text and JSON in BuildKit's form (CHK-2). */
 
 import type { CheckResult, LintWarning } from '../index.ts';
+import { jsonLocation, jsonText } from './json-text.ts';
 import { clean } from './report.ts';
 
 /** For people: how many, then each with its lines of the Dockerfile. Empty when only an error is left to tell. */
 export function checkText({ warnings, file, source, error }: CheckResult): string {
-  if (warnings.length === 0) {
-    return error === undefined ? 'Check complete, no warnings found.\n' : '';
-  }
-  const count =
-    warnings.length === 1
-      ? '1 warning has been found!'
-      : `${warnings.length} warnings have been found!`;
+  if (warnings.length === 0 && error !== undefined) return '';
   const lines = source.split(/\r?\n/);
   const texts = warnings.map((warning) => warningText(warning, file, lines));
-  return `Check complete, ${count}\n${texts.join('')}`;
+  return `Check complete, ${countText(warnings)}\n${texts.join('')}`;
+}
+
+/** BuildKit's words; notes are ours alone. */
+function countText(warnings: readonly LintWarning[]): string {
+  const notes = warnings.filter(({ level }) => level === 'note').length;
+  const count = warnings.length - notes;
+  const also = notes === 0 ? '' : `, and ${notes} ${notes === 1 ? 'note' : 'notes'}`;
+  if (count === 0) return `no warnings found${also}.`;
+  if (also !== '')
+    return `${count} ${count === 1 ? 'warning' : 'warnings'}${also} have been found!`;
+  return count === 1 ? '1 warning has been found!' : `${count} warnings have been found!`;
 }
 
 /** For programs; ends with a newline. */
 export function checkJson({ warnings, file, source, error }: CheckResult): string {
   const result = {
-    warnings: warnings.map(({ rule, description, url, message, range }) => ({
+    warnings: warnings.map(({ rule, level, description, url, message, range }) => ({
       ruleName: rule,
+      level: level === 'note' ? level : undefined,
       description,
       url,
       detail: message,
-      location: locationOf(range),
+      location: jsonLocation(range),
     })),
     sources: [
       {
+        // BuildKit's name for it until 0.16, and since.
         fileName: file,
+        filename: file,
         language: 'Dockerfile',
+        // Where a daemon got the file from: we read it.
+        definition: null,
         data: Buffer.from(source).toString('base64'),
       },
     ],
     buildError: error && {
       message: error.message,
-      location: error.location && locationOf(error.location.range),
+      location: error.location && jsonLocation(error.location.range),
     },
   };
-  return `${JSON.stringify(result, undefined, 2)}\n`;
-}
-
-interface JsonPosition {
-  readonly line: number;
-  readonly character: number;
-}
-
-interface JsonLocation {
-  readonly sourceIndex: 0;
-  readonly ranges: readonly { readonly start: JsonPosition; readonly end: JsonPosition }[];
-}
-
-function locationOf({ start, end }: LintWarning['range']): JsonLocation {
-  const position = (at: typeof start): JsonPosition => ({ line: at.line, character: at.column });
-  return { sourceIndex: 0, ranges: [{ start: position(start), end: position(end) }] };
+  return jsonText(result);
 }
 
 const RULE = '-'.repeat(20);
 
 function warningText(
-  { rule, url, message, range }: LintWarning,
+  { rule, level, url, message, range }: LintWarning,
   file: string,
   lines: readonly string[],
 ): string {
@@ -72,7 +68,7 @@ function warningText(
     const marker = number >= first && number <= last ? '>>>' : '   ';
     return `${String(number).padStart(4)} | ${marker} ${clean(line)}`;
   });
-  const head = `WARNING: ${rule}${url === undefined ? '' : ` - ${url}`}`;
+  const head = `${level.toUpperCase()}: ${rule}${url === undefined ? '' : ` - ${url}`}`;
   const text = [head, clean(message), `${clean(file)}:${first}`, RULE, ...shown, RULE];
   return `\n${text.join('\n')}\n`;
 }

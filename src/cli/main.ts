@@ -1,7 +1,9 @@
 /** The process: argv and environment in, exit code out. */
 
+import type { Call } from './call.ts';
 import type { Environment } from './environment.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
+import type { BuildRequest } from './request.ts';
 
 /** Runs the command and ends the process itself, so that nothing left open can hold it. */
 export async function main(): Promise<never> {
@@ -18,20 +20,17 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
       case 'help':
         process.stdout.write(command.text);
         return EXIT.ok;
-      case 'version':
+      case 'version': {
+        const { readVersion } = await import('./version.ts');
         process.stdout.write(`tsbuild ${await readVersion()}\n`);
         return EXIT.ok;
+      }
       case 'build': {
         const { createRequest } = await import('./request.ts');
         const request = await createRequest(command.flags, environment);
         const { readCall } = await import('./call.ts');
         const call = readCall(command.flags);
-        if (call.kind === 'check') {
-          const { runCheck } = await import('./run-check.ts');
-          return await runCheck(request, { call, warnings: command.warnings, environment });
-        }
-        const { runBuild } = await import('./run-build.ts');
-        return await runBuild(request, { warnings: command.warnings, environment });
+        return await runCall(call, request, { warnings: command.warnings, environment });
       }
     }
   } catch (error) {
@@ -42,7 +41,25 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
   }
 }
 
-async function readVersion(): Promise<string> {
-  const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
-  return manifest.version;
+async function runCall(
+  call: Call,
+  request: BuildRequest,
+  told: { readonly warnings: readonly string[]; readonly environment: Environment },
+): Promise<number> {
+  switch (call.kind) {
+    case 'build': {
+      const { runBuild } = await import('./run-build.ts');
+      return await runBuild(request, told);
+    }
+    case 'check': {
+      const { runCheck } = await import('./run-check.ts');
+      return await runCheck(request, { call, ...told });
+    }
+    case 'outline':
+    case 'targets':
+    case 'describe': {
+      const { runList } = await import('./run-list.ts');
+      return await runList(request, { call, ...told });
+    }
+  }
 }

@@ -1,16 +1,19 @@
 /** One check from the command line: the result on stdout, what makes a build fail on stderr (CHK-2). */
 
-import { check } from '../index.ts';
-import type { Call } from './call.ts';
+import { relative, resolve, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { check, type CheckResult } from '../index.ts';
+import type { CheckCall } from './call.ts';
 import { checkJson, checkText } from './check-text.ts';
 import type { Environment } from './environment.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import { report } from './report.ts';
 import type { BuildRequest } from './request.ts';
+import { writeOut } from './write-out.ts';
 
 interface CheckOptions {
-  readonly call: Extract<Call, { readonly kind: 'check' }>;
+  readonly call: CheckCall;
   /** What to tell before. */
   readonly warnings: readonly string[];
   readonly environment: Environment;
@@ -25,12 +28,13 @@ export async function runCheck(
   const { signal, release } = listenForInterrupts();
   try {
     const result = await check({ ...options, signal });
-    await write(call.format === 'json' ? checkJson(result) : checkText(result));
+    await writeOut(await checkOutput(result, call.format, options));
     if (result.error !== undefined) {
       if (call.format === 'text') report(result.error, { step: undefined, environment });
       return exitCodeOf(result.error);
     }
-    return result.warnings.length > 0 && !call.ignoreStatus ? EXIT.build : EXIT.ok;
+    const isClean = result.warnings.every(({ level }) => level === 'note');
+    return isClean || call.ignoreStatus ? EXIT.ok : EXIT.build;
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;
     report(error, { step: undefined, environment });
@@ -40,9 +44,30 @@ export async function runCheck(
   }
 }
 
-/** Waits: the process ends right afterwards, and a pipe takes its time. */
-async function write(text: string): Promise<void> {
-  await new Promise<void>((resolve) => {
-    process.stdout.write(text, () => resolve());
-  });
+async function checkOutput(
+  result: CheckResult,
+  format: CheckCall['format'],
+  options: BuildRequest['options'],
+): Promise<string> {
+  switch (format) {
+    case 'text':
+      return checkText(result);
+    case 'json':
+      return checkJson(result);
+    case 'sarif': {
+      const { checkSarif } = await import('./sarif.ts');
+      const { readVersion } = await import('./version.ts');
+      return checkSarif(result, { uri: uriOf(result, options), version: await readVersion() });
+    }
+  }
+}
+
+/** Of the Dockerfile, relative to the working directory: in a workflow that is the repository. */
+function uriOf({ file }: CheckResult, { context, dockerfile }: BuildRequest['options']): string {
+  // What came through a pipe has but the name that the messages give it.
+  const directory = typeof context === 'string' && dockerfile === undefined ? context : '.';
+  const path = resolve(directory, file);
+  const inside = relative(process.cwd(), path);
+  if (inside.startsWith('..')) return pathToFileURL(path).href;
+  return inside.split(sep).map(encodeURIComponent).join('/');
 }

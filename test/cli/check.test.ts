@@ -1,28 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { withDirectory } from '../support/temporary.ts';
-
-interface Ended {
-  readonly code: number | string | null | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** The command in a process of its own, on a context that has this Dockerfile. */
-async function run(dockerfile: string, ...flags: string[]): Promise<Ended> {
-  return await withDirectory(async (folder) => {
-    await writeFile(join(folder, 'Dockerfile'), dockerfile);
-    const env = { PATH: process.env['PATH'], HOME: folder, TSBUILD_STORE: join(folder, 'store') };
-    return await new Promise<Ended>((resolve) => {
-      const argv = ['src/cli/entry.ts', ...flags, folder];
-      execFile(process.execPath, argv, { env }, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : error.code, stdout, stderr });
-      });
-    });
-  });
-}
+import { runOn as run } from '../support/run-command.ts';
 
 const WRONG =
   '\nFROM scratch as base\nCOPY Dockerfile .\nEXPOSE 80\n\n# the end\n\nMAINTAINER me\n';
@@ -94,7 +71,9 @@ describe('tsbuild --check', () => {
       sources: [
         {
           fileName: 'Dockerfile',
+          filename: 'Dockerfile',
           language: 'Dockerfile',
+          definition: null,
           data: Buffer.from(text).toString('base64'),
         },
       ],
@@ -119,7 +98,13 @@ describe('tsbuild --check', () => {
   });
 
   it('refuses what it does not know', async () => {
-    for (const call of ['outline', 'odd', 'check,format=xml', 'check,odd=1']) {
+    for (const call of [
+      'odd',
+      'outlin',
+      'check,format=xml',
+      'check,odd=1',
+      'targets,format=sarif',
+    ]) {
       const { code, stdout, stderr } = await run('FROM scratch\n', `--call=${call}`);
       assert.deepEqual([code, stdout], [2, ''], call);
       assert.match(stderr, /^ERROR: /);

@@ -1,0 +1,60 @@
+/** One list from the command line, on stdout: parameters, targets or methods (OPT-3). */
+
+import { outline, targets } from '../index.ts';
+import type { ListCall } from './call.ts';
+import type { Environment } from './environment.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import { listenForInterrupts } from './interrupts.ts';
+import {
+  describeJson,
+  describeText,
+  outlineJson,
+  outlineText,
+  targetsJson,
+  targetsText,
+} from './list-text.ts';
+import { report } from './report.ts';
+import type { BuildRequest } from './request.ts';
+import { writeOut } from './write-out.ts';
+
+interface ListOptions {
+  readonly call: ListCall;
+  /** What to tell before. */
+  readonly warnings: readonly string[];
+  readonly environment: Environment;
+}
+
+/** Never rejects: a failure is on stderr, and in the exit code. */
+export async function runList(
+  { options }: Pick<BuildRequest, 'options'>,
+  { call, warnings, environment }: ListOptions,
+): Promise<number> {
+  for (const message of warnings) process.stderr.write(`WARNING: ${message}\n`);
+  const { signal, release } = listenForInterrupts();
+  try {
+    await writeOut(await listText({ ...options, signal }, call));
+    return EXIT.ok;
+  } catch (error) {
+    if (signal.aborted) return EXIT.interrupted;
+    report(error, { step: undefined, environment });
+    return exitCodeOf(error);
+  } finally {
+    release();
+  }
+}
+
+async function listText(options: BuildRequest['options'], call: ListCall): Promise<string> {
+  const isJson = call.format === 'json';
+  switch (call.kind) {
+    case 'outline': {
+      const result = await outline(options);
+      return isJson ? outlineJson(result) : outlineText(result);
+    }
+    case 'targets': {
+      const result = await targets(options);
+      return isJson ? targetsJson(result) : targetsText(result);
+    }
+    case 'describe':
+      return isJson ? describeJson() : describeText();
+  }
+}
