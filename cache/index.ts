@@ -1,6 +1,7 @@
 /** Keys, records and the store on disk. Start reading at README.md. */
 
 export type { BlobName } from './blobs.ts';
+export type { StoredDownload } from './downloads.ts';
 export { type CacheKey, cacheKey, canonicalJson, FORMAT_VERSION, type JsonValue } from './keys.ts';
 export { type DirectoryFlavor, type LayerFacts, type LayerID, parseLayerID } from './layers.ts';
 export type { Workspace } from './lease.ts';

@@ -11,12 +11,13 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { absent, unusable, writeAtomically } from './atomic.ts';
 import { type BlobStore, blobStore } from './blobs.ts';
+import { type DownloadStore, downloadStore } from './downloads.ts';
 import { type LayerStore, layerStore } from './layers.ts';
 import { makeDirectory } from './make-directory.ts';
 import { openWorkspace, staleWorkspaces, type Workspace } from './lease.ts';
 import { type RecordStore, recordStore } from './records.ts';
 
-export interface Store extends BlobStore, LayerStore, RecordStore {
+export interface Store extends BlobStore, DownloadStore, LayerStore, RecordStore {
   /** The versioned folder: a valid OCI layout. */
   readonly path: string;
   /** A new directory for this build. @throws ERR_STORE_UNUSABLE */
@@ -55,6 +56,7 @@ export async function openStore(
   return {
     path,
     ...blobs,
+    ...downloadStore(path, blobs),
     ...layerStore(path, blobs),
     ...recordStore(path),
     openWorkspace: () => openWorkspace(temporaries),

@@ -1,9 +1,6 @@
 /** The story of a build: read → plan → solve → export. Read this first. */
 
-import { resolve } from 'node:path';
 import { type Dockerfile, parseDockerfile } from '../parser/index.ts';
-import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
-import { requireDirectory } from './context/local-context.ts';
 import { type ExportImage, writeOutput } from './export/index.ts';
 import { TsbuildError } from './errors.ts';
 import { lintBuild } from './check.ts';
@@ -16,7 +13,8 @@ import type { BaseImage } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
 import type { Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';
-import { openRequestSession, planRequest, readRequest, type Request } from './request.ts';
+import { type Input, withInput } from './input.ts';
+import { planRequest, readRequest, type Request } from './request.ts';
 import type { SandboxOptions } from './solve/step-context.ts';
 
 /**
@@ -29,47 +27,43 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const failure = new AbortController();
   const signal = AbortSignal.any([failure.signal, ...(options.signal ? [options.signal] : [])]);
   const request = readRequest(options);
-  await requireDirectory(
-    options.context,
-    'The last argument of tsbuild is a directory; the Dockerfile is named with -f.',
-  );
-  const file = await readDockerfile(options.context, options.dockerfile);
-  const dockerfile = parseDockerfile(file.text, { file: file.name });
-
   const progress = new Progress(options.onEvent);
-  const session = await openRequestSession(options, { request, progress, signal });
-  try {
-    const plan = await planRequest(dockerfile, { options, request, session, signal });
-    await reportWarnings(dockerfile, plan, { options, request, file, progress });
-    if (plan.unusedBuildArgs.length > 0) {
-      const names = plan.unusedBuildArgs.join(', ');
-      progress.notice('warning', `One or more build arguments were not consumed: ${names}`);
+  return await withInput({ options, request, progress, signal }, async (input) => {
+    const { file } = input;
+    const dockerfile = parseDockerfile(file.text, { file: file.name });
+    const session = await input.session();
+    const running = { options, request, input, session, progress, signal };
+    try {
+      const plan = await planRequest(dockerfile, running);
+      await reportWarnings(dockerfile, plan, running);
+      if (plan.unusedBuildArgs.length > 0) {
+        const names = plan.unusedBuildArgs.join(', ');
+        progress.notice('warning', `One or more build arguments were not consumed: ${names}`);
+      }
+      return await run(plan, running);
+    } catch (error) {
+      failure.abort(error);
+      options.signal?.throwIfAborted();
+      throw error;
     }
-    return await run(plan, { options, request, file, session, progress, signal });
-  } catch (error) {
-    failure.abort(error);
-    options.signal?.throwIfAborted();
-    throw error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 /** CHK-1: what a check of the target would say. @throws ERR_INSTRUCTION_INVALID when `error=true` makes it fail (CHK-3) */
 async function reportWarnings(
   dockerfile: Dockerfile,
   plan: BuildPlan<BaseImage>,
-  { options, request, file, progress }: Omit<Running, 'session' | 'signal'>,
+  { options, request, input, progress }: Running,
 ): Promise<void> {
   const { warnings, error } = await lintBuild(dockerfile, {
     options,
     request,
-    file,
+    input,
     stages: plan.stages,
     target: options.target ?? '',
   });
   for (const { rule, message, range } of warnings) {
-    const location = { file: file.name, source: file.text, range };
+    const location = { file: input.file.name, source: input.file.text, range };
     progress.notice('warning', `${rule}: ${message}`, location);
   }
   if (error !== undefined) throw error;
@@ -78,23 +72,23 @@ async function reportWarnings(
 interface Running {
   readonly options: BuildOptions;
   readonly request: Request;
-  readonly file: DockerfileText;
+  readonly input: Input;
   readonly session: Session;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
 async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildResult> {
-  const { options, request, session, progress, signal } = running;
+  const { options, input, session, progress, signal } = running;
   const epoch = options.sourceDateEpoch ?? plan.sourceDateEpoch;
   const solved = await solve(
     plan,
     (stop, stage) =>
       createStepContext({
         session,
-        contextDirectory: options.context,
-        dockerfile: running.file.path,
-        namedDirectories: directoriesOf(request),
+        context: input.scan,
+        namedContext: input.scanNamed,
+        fetchFile: input.fetchFile,
         sandbox: sandboxOf(options),
         firstRun: plan.stages.flatMap(({ steps }) => steps).find(({ kind }) => kind === 'run')
           ?.location,
@@ -172,12 +166,4 @@ function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],
   };
-}
-
-function directoriesOf({ contexts }: Request): ReadonlyMap<string, string> {
-  const directories = new Map<string, string>();
-  for (const [name, value] of contexts) {
-    if (value.kind === 'directory') directories.set(name, resolve(value.directory));
-  }
-  return directories;
 }

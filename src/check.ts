@@ -9,15 +9,15 @@ import {
   type LintWarning,
   parseDockerfileWithErrors,
 } from '../parser/index.ts';
-import { type DockerfileText, readDockerfile } from './context/dockerfile.ts';
+import type { DockerfileText } from './context/dockerfile.ts';
 import { createIgnore } from './context/ignore.ts';
-import { readIgnorePatterns, requireDirectory } from './context/local-context.ts';
 import { joinErrors, TsbuildError } from './errors.ts';
 import { formatPlatform } from './oci/platform.ts';
 import type { BuildOptions } from './options.ts';
 import type { PlannedStage } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
-import { openRequestSession, planRequest, readRequest, type Request } from './request.ts';
+import { type Input, withInput } from './input.ts';
+import { type PlanRequest, planRequest, readRequest, type Request } from './request.ts';
 import type { BaseImage } from './solve/layer.ts';
 
 export type { LintWarning } from '../parser/index.ts';
@@ -44,28 +44,31 @@ export interface CheckResult {
 export async function check(options: BuildOptions): Promise<CheckResult> {
   options.signal?.throwIfAborted();
   const request = readRequest(options);
-  await requireDirectory(options.context);
-  const file = await readDockerfile(options.context, options.dockerfile);
-  const { dockerfile, errors } = parseDockerfileWithErrors(file.text, { file: file.name });
-  const isWhole = errors.length === 0;
-  const { stages, error } = isWhole
-    ? await planStages(dockerfile, options, request)
-    : { stages: [], error: joinErrors(errors) };
-  const { target } = options;
-  const linted = await lintBuild(dockerfile, { options, request, file, stages, target });
-  const { warnings } = linted;
-  return {
-    warnings: error === undefined ? warnings : certain(warnings, { dockerfile, stages, errors }),
-    error: error ?? linted.error,
-    file: file.name,
-    source: file.text,
-  };
+  const signal = options.signal ?? new AbortController().signal;
+  const progress = new Progress(undefined);
+  return await withInput({ options, request, progress, signal }, async (input) => {
+    const { file } = input;
+    const { dockerfile, errors } = parseDockerfileWithErrors(file.text, { file: file.name });
+    const isWhole = errors.length === 0;
+    const { stages, error } = isWhole
+      ? await planStages(dockerfile, { options, request, session: await input.session(), signal })
+      : { stages: [], error: joinErrors(errors) };
+    const { target } = options;
+    const linted = await lintBuild(dockerfile, { options, request, input, stages, target });
+    const { warnings } = linted;
+    return {
+      warnings: error === undefined ? warnings : certain(warnings, { dockerfile, stages, errors }),
+      error: error ?? linted.error,
+      file: file.name,
+      source: file.text,
+    };
+  });
 }
 
 export interface LintBuild {
   readonly options: BuildOptions;
   readonly request: Request;
-  readonly file: DockerfileText;
+  readonly input: Pick<Input, 'file' | 'ignore'>;
   /** Where to learn about base images. */
   readonly stages: readonly PlannedStage<BaseImage>[];
   /** Undefined for all stages, '' for the last. */
@@ -75,11 +78,11 @@ export interface LintBuild {
 /** The warnings, and the failure that `# check=error=true` makes of them (CHK-3). */
 export async function lintBuild(
   dockerfile: Dockerfile,
-  { options, request, file, stages, target }: LintBuild,
+  { options, request, input, stages, target }: LintBuild,
 ): Promise<Pick<CheckResult, 'warnings' | 'error'>> {
   const { buildArgs } = options;
   try {
-    const patterns = await readIgnorePatterns(options.context, file.path);
+    const patterns = (await input.ignore())?.patterns;
     const warnings = lint(dockerfile, {
       buildArgs,
       target,
@@ -89,7 +92,7 @@ export async function lintBuild(
       baseImage: (index) => factsOf(stages.find((stage) => stage.index === index)),
     });
     const isFatal = warnings.length > 0 && lintConfigOf(dockerfile, buildArgs).error;
-    return { warnings, error: isFatal ? violation(warnings, file) : undefined };
+    return { warnings, error: isFatal ? violation(warnings, input.file) : undefined };
   } catch (error) {
     return { warnings: [], error: expected(error) };
   }
@@ -98,23 +101,15 @@ export async function lintBuild(
 /** Plans the target, or each stage, the last one first: what fails there would fail a build. */
 async function planStages(
   dockerfile: Dockerfile,
-  options: BuildOptions,
-  request: Request,
+  work: PlanRequest,
 ): Promise<Pick<LintBuild, 'stages'> & Pick<CheckResult, 'error'>> {
-  const signal = options.signal ?? new AbortController().signal;
-  const progress = new Progress(undefined);
-  const session = await openRequestSession(options, { request, progress, signal });
+  const { options, signal } = work;
   const planned = new Map<number, PlannedStage<BaseImage>>();
   const failures = new Map<string, TsbuildError>();
   const plan = async (target: string | undefined): Promise<void> => {
     try {
       const asked = { ...options, ...(target !== undefined && { target }) };
-      const { stages } = await planRequest(dockerfile, {
-        options: asked,
-        request,
-        session,
-        signal,
-      });
+      const { stages } = await planRequest(dockerfile, { ...work, options: asked });
       for (const stage of stages) planned.set(stage.index, stage);
     } catch (error) {
       signal.throwIfAborted();
@@ -124,18 +119,14 @@ async function planStages(
       failures.set(key, failures.get(key) ?? failure);
     }
   };
-  try {
-    await plan(options.target);
-    const count = dockerfile.instructions.filter(({ kind }) => kind === 'from').length;
-    for (let index = 0; index < count && options.target === undefined; index++) {
-      // Whoever does not answer would be waited for once for each stage.
-      if ([...failures.values()].some(({ code }) => code === 'ERR_REGISTRY_UNREACHABLE')) break;
-      if (!planned.has(index)) await plan(String(index));
-    }
-    return { stages: [...planned.values()], error: joinErrors([...failures.values()]) };
-  } finally {
-    await session.close();
+  await plan(options.target);
+  const count = dockerfile.instructions.filter(({ kind }) => kind === 'from').length;
+  for (let index = 0; index < count && options.target === undefined; index++) {
+    // Whoever does not answer would be waited for once for each stage.
+    if ([...failures.values()].some(({ code }) => code === 'ERR_REGISTRY_UNREACHABLE')) break;
+    if (!planned.has(index)) await plan(String(index));
   }
+  return { stages: [...planned.values()], error: joinErrors([...failures.values()]) };
 }
 
 /**

@@ -12,6 +12,7 @@ export {
   suggest,
   TsbuildError,
 } from './errors.ts';
+export type { Given } from './context/source.ts';
 export type { Descriptor } from './oci/descriptor.ts';
 export type { Digest, DiffID } from './oci/digest.ts';
 export type { ContainerConfig, History, ImageConfig } from './oci/image.ts';

@@ -5,13 +5,24 @@ import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import type { ImageConfig } from './oci/image.ts';
 import type { BuildEvent, StepReport } from './progress/event.ts';
+import type { Given } from './context/source.ts';
 
 /** What `build()` takes. Only `context` is required. */
 export interface BuildOptions {
-  /** The build context's directory. */
-  readonly context: string;
-  /** The Dockerfile's path (relative to the working directory). Default: `Dockerfile` in the context (CTX-2). */
-  readonly dockerfile?: string;
+  /**
+   * The build context (CTX-1): a directory, the http(s) address of a tar or of a Dockerfile, a git
+   * repository's address; or bytes: a tar (plain, or compressed with gzip, bzip2, xz or zstd), or a
+   * Dockerfile that needs no files. A stream is read once, to its end.
+   */
+  readonly context: Given;
+  /**
+   * The Dockerfile: its path, relative to the working directory, or to the root of a context that is
+   * no directory of this machine; an http(s) address; or its bytes. Default: `Dockerfile` in the
+   * context (CTX-2).
+   */
+  readonly dockerfile?: Given;
+  /** The ignore file that counts instead of any other, relative to the working directory (IGN-9). */
+  readonly ignoreFile?: string;
   /** The stage to build; default: the last. */
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
@@ -20,7 +31,10 @@ export interface BuildOptions {
   readonly tags?: readonly string[];
   /** Where the image goes, as for `docker buildx build --output`; none: it stays in the store. */
   readonly outputs?: readonly string[];
-  /** Named contexts: a directory, `oci-layout://PATH[:tag][@digest]` or `docker-image://REFERENCE` (CTX-6). */
+  /**
+   * Named contexts (CTX-6): a directory, an http(s) or git address, `oci-layout://PATH[:tag][@digest]`
+   * or `docker-image://REFERENCE`. `NAME::PLATFORM` is the one for a platform.
+   */
   readonly buildContexts?: Readonly<Record<string, string>>;
   /** `os/architecture[/variant]`; default: this machine's. */
   readonly platform?: string;

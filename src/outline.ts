@@ -1,16 +1,15 @@
 /** What a Dockerfile can build, and what a build of it can be given: parse → plan → list (OPT-3). */
 
 import { parseDockerfile } from '../parser/index.ts';
-import { readDockerfile } from './context/dockerfile.ts';
-import { requireDirectory } from './context/local-context.ts';
 import type { SourceRange } from './errors.ts';
+import { withInput } from './input.ts';
 import type { BuildOptions } from './options.ts';
 import { descriptionOf } from './plan/descriptions.ts';
 import { globalArgsOf } from './plan/global-args.ts';
 import { type BuildOutline, outlineOf } from './plan/outline.ts';
 import { planBuild } from './plan/plan.ts';
 import { Progress } from './progress/progress.ts';
-import { openRequestSession, planOptionsOf, readRequest } from './request.ts';
+import { planOptionsOf, readRequest } from './request.ts';
 
 export type { BuildOutline, OutlineArg, OutlineCache, OutlineMount } from './plan/outline.ts';
 
@@ -54,32 +53,31 @@ export interface BuildTarget {
 export async function outline(options: BuildOptions): Promise<OutlineResult> {
   options.signal?.throwIfAborted();
   const request = readRequest(options);
-  await requireDirectory(options.context);
-  const file = await readDockerfile(options.context, options.dockerfile);
-  const dockerfile = parseDockerfile(file.text, { file: file.name });
   const signal = options.signal ?? new AbortController().signal;
   const progress = new Progress(undefined);
-  const session = await openRequestSession(options, { request, progress, signal });
-  try {
-    const planOptions = planOptionsOf({ options, request, session, signal });
+  return await withInput({ options, request, progress, signal }, async ({ file, session }) => {
+    const dockerfile = parseDockerfile(file.text, { file: file.name });
+    const planOptions = planOptionsOf({ options, request, session: await session(), signal });
     const plan = await planBuild(dockerfile, planOptions);
     const globals = globalArgsOf(dockerfile, planOptions);
     return { ...outlineOf(dockerfile, { plan, globals }), file: file.name, source: file.text };
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
-/** Lists the stages. Only the Dockerfile is read. @throws what `parseDockerfile()` throws, ERR_CONTEXT_MISSING, ERR_DOCKERFILE_MISSING */
-export async function targets(
-  options: Pick<BuildOptions, 'context' | 'dockerfile' | 'signal'>,
-): Promise<TargetsResult> {
+/**
+ * Lists the stages. Only the Dockerfile is read. Takes what `build()` takes. @throws what
+ * `parseDockerfile()` throws, ERR_CONTEXT_MISSING, ERR_DOCKERFILE_MISSING, …
+ */
+export async function targets(options: BuildOptions): Promise<TargetsResult> {
   options.signal?.throwIfAborted();
-  await requireDirectory(options.context);
-  const file = await readDockerfile(options.context, options.dockerfile);
+  const signal = options.signal ?? new AbortController().signal;
+  const work = {
+    options,
+    request: readRequest(options),
+    progress: new Progress(undefined),
+    signal,
+  };
+  const file = await withInput(work, async (input) => input.file);
   const { instructions } = parseDockerfile(file.text, { file: file.name });
   const froms = instructions.filter((each) => each.kind === 'from');
   const listed = froms.map((from, index) => {

@@ -75,7 +75,8 @@ export async function openRequestSession(
   });
 }
 
-interface PlanRequest {
+/** A Dockerfile's options, and where its images come from. */
+export interface PlanRequest {
   readonly options: BuildOptions;
   readonly request: Request;
   readonly session: Session;
@@ -120,8 +121,11 @@ function namedContexts(
   const named = new Map<string, NamedContext<BaseImage>>();
   for (const [name, value] of contexts) {
     switch (value.kind) {
-      case 'directory':
+      case 'files':
         named.set(name, { kind: 'directory' });
+        break;
+      case 'scratch':
+        named.set(name, { kind: 'scratch' });
         break;
       case 'oci-layout':
         named.set(name, {

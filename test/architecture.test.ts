@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/plan': ['src/errors.ts', 'src/oci', 'parser', 'src/context/git-url.ts'],
   'src/context': ['src/errors.ts', 'src/oci', 'src/tree', 'native', 'src/context/git-url.ts'],
   'src/export': ['src/errors.ts', 'src/oci', 'cache'],
-  'src/options.ts': ['src/errors.ts', 'src/oci', 'src/progress'],
+  'src/options.ts': ['src/errors.ts', 'src/oci', 'src/context', 'src/progress'],
   'src/solve': [
     'src/errors.ts',
     'src/oci',
@@ -46,6 +46,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/export',
     'src/options.ts',
   ],
+  'src/input.ts': [
+    'src/errors.ts',
+    'src/context',
+    'src/context/git-url.ts',
+    'src/solve',
+    'src/progress',
+    'src/options.ts',
+    'src/request.ts',
+  ],
   'src/check.ts': [
     'src/errors.ts',
     'src/oci',
@@ -57,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/progress',
     'src/options.ts',
     'src/request.ts',
+    'src/input.ts',
   ],
   'src/outline.ts': [
     'src/errors.ts',
@@ -66,6 +76,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/progress',
     'src/options.ts',
     'src/request.ts',
+    'src/input.ts',
   ],
   'src/build.ts': [
     'src/errors.ts',
@@ -83,6 +94,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/export',
     'src/options.ts',
     'src/request.ts',
+    'src/input.ts',
     'src/check.ts',
   ],
   'src/index.ts': [
@@ -90,6 +102,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/check.ts',
     'src/outline.ts',
     'src/options.ts',
+    'src/context',
     'src/errors.ts',
     'src/oci',
     'src/progress',
@@ -113,10 +126,15 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
 
 /** What only some may touch, and who. */
 const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly string[] }[] = [
-  { pattern: /node:child_process/, allowed: ['native/', 'src/registry/auth.ts'] },
+  {
+    pattern: /node:child_process/,
+    // Credential helpers, and the system's git: no library speaks ssh and every server's dialect.
+    allowed: ['native/', 'src/registry/auth.ts', 'src/context/git-process.ts'],
+  },
   {
     pattern: /\bprocess\.(env|exit|exitCode|on|once|argv|stdin|stdout|stderr)\b/,
-    allowed: ['src/cli/'],
+    // git sees of the environment what is passed on, name by name, and nothing else.
+    allowed: ['src/cli/', 'src/context/git-process.ts'],
   },
   { pattern: /\bconsole\./, allowed: ['src/cli/'] },
 ];

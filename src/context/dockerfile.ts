@@ -1,63 +1,123 @@
-/** Finds and reads the Dockerfile (CTX-2). */
+/** Finds and reads the Dockerfile (CTX-1, CTX-2). */
 
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { TsbuildError } from '../errors.ts';
+import {
+  type ContextFiles,
+  directoryFiles,
+  MAX_TEXT,
+  readTextFile,
+  textOf,
+  TOO_LARGE,
+  Unreadable,
+  unreadableAs,
+} from './context-files.ts';
+import type { Given } from './source.ts';
 
 export interface DockerfileText {
   /** As messages name it. */
   readonly name: string;
-  /** Absolute. */
-  readonly path: string;
   readonly text: string;
+  /** Where an ignore file of its own would be; none for one that came alone. */
+  readonly place: { readonly files: ContextFiles; readonly path: string } | undefined;
 }
 
 /** In this order; the last two are what others call it. */
 const NAMES = ['Dockerfile', 'dockerfile', 'Containerfile'];
 
-/** A Dockerfile larger than this is something else. */
-const MAX_SIZE = 64 * 1024 * 1024;
+/** The Dockerfile of a context that does not say which. @throws ERR_DOCKERFILE_MISSING */
+export async function findDockerfile(files: ContextFiles): Promise<DockerfileText> {
+  for (const path of NAMES) {
+    const text = await read(files.nameOf(path), () => files.readText(path));
+    if (text !== undefined) return { name: path, text, place: { files, path } };
+  }
+  throw missing(files.nameOf('Dockerfile'), LOCAL_HINT);
+}
 
-/** Reads the file named, else the one of the context. @throws ERR_DOCKERFILE_MISSING */
-export async function readDockerfile(
-  context: string,
-  file: string | undefined,
+/** The file that is named, of this machine. @throws ERR_DOCKERFILE_MISSING */
+export async function readDockerfile(file: string): Promise<DockerfileText> {
+  const path = resolve(file);
+  const text = await read(path, () => readTextFile(path));
+  if (text === undefined) throw missing(file, LOCAL_HINT);
+  return {
+    name: file,
+    text,
+    place: { files: directoryFiles(dirname(path)), path: basename(path) },
+  };
+}
+
+/** The file that is named, of a context that came from elsewhere. @throws ERR_DOCKERFILE_MISSING */
+export async function readDockerfileIn(files: ContextFiles, file: string): Promise<DockerfileText> {
+  // As in docker, a leading slash is the context's root.
+  const path = join('/', file).slice(1);
+  const text = await read(file, () => files.readText(path));
+  if (text === undefined) {
+    throw missing(
+      file,
+      'The path is one in the context; "-f -" reads the file from standard input.',
+    );
+  }
+  return { name: file, text, place: { files, path } };
+}
+
+/** A Dockerfile's bytes. @throws ERR_DOCKERFILE_MISSING */
+export async function receiveDockerfile(
+  bytes: Exclude<Given, string>,
+  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
 ): Promise<DockerfileText> {
-  const candidates =
-    file === undefined
-      ? NAMES.map((name) => ({ name, path: resolve(join(context, name)) }))
-      : [{ name: file, path: resolve(file) }];
-  for (const { name, path } of candidates) {
-    const text = await readText(path);
-    if (text !== undefined) return { name, path, text };
-  }
-  const wanted = candidates[0]?.path ?? '';
-  throw new TsbuildError('ERR_DOCKERFILE_MISSING', {
-    message: `Cannot read the Dockerfile "${file ?? join(context, 'Dockerfile')}": no such file`,
-    details: { path: wanted },
-    hint: 'Name it with -f; its path is relative to the working directory, not to the context.',
-  });
+  const text = await read(name, async () => textOf(await collect(bytes, signal)));
+  return { name, text: text ?? '', place: undefined };
 }
 
-async function readText(path: string): Promise<string | undefined> {
+async function collect(bytes: Exclude<Given, string>, signal: AbortSignal): Promise<Uint8Array> {
+  if (bytes instanceof Uint8Array) return bytes;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const keep = async (stream: AsyncIterable<Uint8Array | string>): Promise<void> => {
+    for await (const chunk of stream) {
+      const buffer = Buffer.from(chunk);
+      size += buffer.length;
+      if (size > MAX_TEXT) throw new Unreadable(TOO_LARGE);
+      chunks.push(buffer);
+    }
+  };
   try {
-    const bytes = await readFile(path);
-    if (bytes.length > MAX_SIZE) throw unreadable(path, 'it is larger than 64 MiB');
-    return bytes.toString('utf8');
+    await pipeline(bytes, keep, { signal });
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof TsbuildError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    if (code === 'EISDIR') throw unreadable(path, 'it is a directory', error);
-    if (code === 'EACCES') throw unreadable(path, 'permission denied', error);
-    throw unreadable(path, error.message, error);
+    signal.throwIfAborted();
+    if (error instanceof Unreadable) throw error;
+    throw new Unreadable(error instanceof Error ? error.message : 'it failed', { cause: error });
+  }
+  return Buffer.concat(chunks);
+}
+
+async function read(
+  name: string,
+  get: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  try {
+    return await get();
+  } catch (error) {
+    throw unreadableAs(
+      error,
+      (why, cause) =>
+        new TsbuildError('ERR_DOCKERFILE_MISSING', {
+          message: `Cannot read the Dockerfile "${name}": ${why}`,
+          details: { path: name },
+          cause,
+        }),
+    );
   }
 }
 
-function unreadable(path: string, why: string, cause?: unknown): TsbuildError {
+const LOCAL_HINT =
+  'Name it with -f; its path is relative to the working directory, not to the context.';
+
+function missing(name: string, hint: string): TsbuildError {
   return new TsbuildError('ERR_DOCKERFILE_MISSING', {
-    message: `Cannot read the Dockerfile "${path}": ${why}`,
-    details: { path },
-    cause,
+    message: `Cannot read the Dockerfile "${name}": no such file`,
+    details: { path: name },
+    hint,
   });
 }

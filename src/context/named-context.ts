@@ -1,24 +1,36 @@
 /** `--build-context NAME=VALUE`: what the value is (CTX-6). */
 
 import { TsbuildError } from '../errors.ts';
+import { type ContextSource, parseContext } from './source.ts';
 
 export type NamedContextValue =
-  | { readonly kind: 'directory'; readonly directory: string }
+  | { readonly kind: 'files'; readonly source: ContextSource }
   | { readonly kind: 'oci-layout'; readonly location: string }
-  | { readonly kind: 'image'; readonly reference: string };
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'scratch' };
 
-/** @throws ERR_UNSUPPORTED for addresses that this version does not fetch */
+/**
+ * Reads a value; nothing is looked at. It is one source: an image's name in it is a registry's, and
+ * no other named context's, so that there is no cycle to run into.
+ * @throws ERR_CONTEXT_UNSUPPORTED for what only `bake` or another build can give, ERR_GIT_INVALID
+ */
 export function parseNamedContext(name: string, value: string): NamedContextValue {
   if (value.startsWith('oci-layout:')) return { kind: 'oci-layout', location: value };
-  if (value.startsWith('docker-image://')) {
-    return { kind: 'image', reference: value.slice('docker-image://'.length) };
+  if (value.startsWith('docker-image:')) {
+    const reference = value.slice('docker-image:'.length).replace(/^\/\//, '');
+    return reference === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference };
   }
-  if (/^(?:(?:https?|git|ssh|target|input):|git@)/.test(value)) {
-    throw new TsbuildError('ERR_UNSUPPORTED', {
-      message: `Cannot use "${value}" as the build context "${name}"`,
-      details: { feature: 'remote build context' },
-      hint: 'This version takes a directory, oci-layout://PATH[:tag][@digest] or docker-image://REFERENCE.',
-    });
-  }
-  return { kind: 'directory', directory: value };
+  const [, scheme] = /^(target|input):/.exec(value) ?? [];
+  if (scheme !== undefined) throw onlyForBake(name, value, scheme);
+  return { kind: 'files', source: parseContext(value) };
+}
+
+function onlyForBake(name: string, value: string, scheme: string): TsbuildError {
+  return new TsbuildError('ERR_CONTEXT_UNSUPPORTED', {
+    message: `Cannot use "${value}" as the build context "${name}": "${scheme}:" names ${
+      scheme === 'target' ? 'a target of "docker buildx bake"' : 'the result of another build'
+    }`,
+    details: { context: value },
+    hint: 'Build that image into an OCI layout first, then use oci-layout://PATH.',
+  });
 }

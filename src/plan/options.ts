@@ -11,7 +11,10 @@ export interface BaseImage {
 
 /** `--build-context NAME=…`, its kind decided by whoever read the flag (CTX-6). */
 export type NamedContext<Image> =
+  /** Files, wherever they come from. */
   | { readonly kind: 'directory' }
+  /** `docker-image://scratch`. */
+  | { readonly kind: 'scratch' }
   | {
       readonly kind: 'image';
       /** For display and for cache records, e.g. `oci-layout://base`. */

@@ -1,7 +1,7 @@
 /** Images and named contexts: what FROM, `--from` and mounts can name besides stages (FROM-9). */
 
 import { hasCode, locate, type SourceLocation, suggest } from '../errors.ts';
-import { formatAll, type Platform } from '../oci/platform.ts';
+import { formatAll, parsePlatform, type Platform } from '../oci/platform.ts';
 import { familiarName, formatReference, parseReference } from '../oci/reference.ts';
 import { withHint } from './failures.ts';
 import type { BaseImage, NamedContext, PlanOptions } from './options.ts';
@@ -23,24 +23,39 @@ export class Sources<Image extends BaseImage> {
     this.#options = options;
     this.#stageNames = stageNames;
     this.#contexts = new Map(
-      [...options.namedContexts].map(([name, context]) => [contextKey(name), [name, context]]),
+      [...options.namedContexts].map(([name, context]) => [
+        variantKey(name, options.buildPlatform),
+        [name, context],
+      ]),
     );
   }
 
-  /** The named context that takes the place of a stage or an image with this name. */
-  context(name: string): Source | undefined {
+  /**
+   * The named context that takes the place of a stage or an image with this name: the one for the
+   * platform (the target's, unless said), else the one for all (CTX-6).
+   */
+  context(name: string, platform: Platform = this.#options.platform): Source | undefined {
     if (RESERVED.includes(name.toLowerCase())) return undefined;
-    const found = this.#contexts.get(contextKey(name));
+    const plain = contextKey(name);
+    const variant = `${plain}::${formatAll(platform)}`;
+    const key = this.#contexts.has(variant) ? variant : plain;
+    const found = this.#contexts.get(key);
     if (found === undefined) return undefined;
-    const [key, context] = found;
-    if (context.kind === 'directory') return { kind: 'directory', name: key };
-    return { kind: 'image', reference: context.reference, context: contextKey(name) };
+    const [given, context] = found;
+    switch (context.kind) {
+      case 'directory':
+        return { kind: 'directory', name: given };
+      case 'scratch':
+        return { kind: 'scratch' };
+      case 'image':
+        return { kind: 'image', reference: context.reference, context: key };
+    }
   }
 
   /** What a name that is no stage's means. @throws ERR_REFERENCE_INVALID */
-  find(name: string): Source {
+  find(name: string, platform?: Platform): Source {
     if (name === 'scratch') return { kind: 'scratch' };
-    const context = this.context(name);
+    const context = this.context(name, platform);
     if (context !== undefined) return context;
     return { kind: 'image', reference: this.#parse(name), context: undefined };
   }
@@ -111,6 +126,13 @@ function contextHint(name: string): string {
 }
 
 const RESERVED = ['scratch', 'context'];
+
+/** `NAME::PLATFORM` is for one platform alone. */
+function variantKey(name: string, host: Platform): string {
+  const [, plain, platform] = /^(.+?)::(.+)$/.exec(name) ?? [];
+  if (plain === undefined || platform === undefined) return contextKey(name);
+  return `${contextKey(plain)}::${formatAll(parsePlatform(platform, host))}`;
+}
 
 /** `alpine`, `alpine:latest` and `docker.io/library/alpine` are one name (CTX-6). */
 function contextKey(name: string): string {

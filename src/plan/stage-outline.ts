@@ -48,13 +48,14 @@ export function outlineStages<Image extends BaseImage>(
     const location = locationOf(dockerfile, from.range);
     try {
       const name = from.name?.toLowerCase();
-      const replacement = name === undefined ? undefined : options.sources.context(name);
+      const platform = platformOf(from, dockerfile, options);
+      const replacement = name === undefined ? undefined : options.sources.context(name, platform);
       const stage: StageOutline = Object.freeze({
         index,
         name,
         displayName: name ?? `stage-${index}`,
-        base: replacement ?? baseOf(from, byName, { ...options, dockerfile }),
-        platform: platformOf(from, dockerfile, options),
+        base: replacement ?? baseOf(from, byName, { ...options, dockerfile, platform }),
+        platform,
         instructions: replacement === undefined ? instructions : [],
         isReplaced: replacement !== undefined,
         location,
@@ -114,7 +115,10 @@ function groupByStage(dockerfile: Dockerfile): readonly StageGroup[] {
 function baseOf<Image extends BaseImage>(
   from: FromInstruction,
   byName: ReadonlyMap<string, StageOutline>,
-  options: OutlineOptions<Image> & { readonly dockerfile: Dockerfile },
+  options: OutlineOptions<Image> & {
+    readonly dockerfile: Dockerfile;
+    readonly platform: Platform | undefined;
+  },
 ): StageOutline['base'] {
   const written = from.image.text;
   const { text, unset } = expandGlobal(written, options.dockerfile, options.values);
@@ -125,7 +129,7 @@ function baseOf<Image extends BaseImage>(
     throw invalid(`Cannot start a stage: base name (${written}) should not be blank`, hint);
   }
   try {
-    return options.sources.find(text);
+    return options.sources.find(text, options.platform);
   } catch (error) {
     // What is missing in the name matters more than the name that is left.
     throw hint === undefined ? error : withHint(error, hint);

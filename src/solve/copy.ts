@@ -1,9 +1,9 @@
 /** Step kind: COPY and ADD. Entries are decided from indexes; bytes are read only for a layer that is new. */
 
 import { createHash } from 'node:crypto';
-import { lstat } from 'node:fs/promises';
 import { readText } from './read-text.ts';
-import type { DownloadResult } from '../context/download.ts';
+import type { FetchedFile } from '../context/fetch-file.ts';
+import { redactUrl } from '../context/url-credentials.ts';
 import { hasCode, TsbuildError } from '../errors.ts';
 import type { CopyStep } from '../plan/step.ts';
 import { ImageTree } from '../tree/image-tree.ts';
@@ -62,8 +62,12 @@ export function copyRunner(
 
 /** The step as a key sees it: expanded, without names of stages and without display. */
 function canonical(step: CopyStep<BaseImage>): Readonly<Record<string, unknown>> {
-  const { add, sources, destination, chown, chmod, parents, exclude } = step;
+  const { add, destination, chown, chmod, parents, exclude } = step;
   const link = isLinked(step);
+  // A record is for people to read.
+  const sources = step.sources.map((source) =>
+    source.kind === 'url' ? { ...source, url: redactUrl(source.url) } : source,
+  );
   return { add, sources, destination, chown, chmod, link, parents, exclude };
 }
 
@@ -126,13 +130,8 @@ async function matchIn(origin: Origin, path: string): Promise<Match[]> {
   try {
     return matchSource(origin.tree, path);
   } catch (error) {
-    const file = origin.hostPath?.(toPath(path));
-    if (!hasCode(error, 'ERR_SOURCE_MISSING') || file === undefined) throw error;
-    const isThere = await lstat(file).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) throw error;
+    if (!hasCode(error, 'ERR_SOURCE_MISSING')) throw error;
+    if (!(await origin.isIgnored?.(toPath(path)))) throw error;
     throw new TsbuildError('ERR_SOURCE_MISSING', {
       message: error.message,
       details: error.details,
@@ -160,7 +159,7 @@ async function unpackMatches(
   const opened: OpenSource[] = [];
   for (const match of matches) {
     const isFile = match.found !== undefined && origin.tree.contentOf(match.found) !== undefined;
-    const path = isFile ? origin.hostPath?.(match.path) : undefined;
+    const path = isFile ? await origin.hostFile?.(match.path) : undefined;
     const archive = path === undefined ? undefined : await openArchive(path, context);
     opened.push(archive ?? { origin, selection: { kind: 'matches', matches: [match] } });
   }
@@ -184,12 +183,8 @@ async function openArchive(path: string, context: StepContext): Promise<OpenSour
   return { origin, selection: { kind: 'archive' } };
 }
 
-interface DownloadedFile extends DownloadResult {
-  readonly path: string;
-}
-
 /** CP-23: 0600, root's, dated by the server. */
-function downloadOrigin({ path: file, sha256, size, mtime }: DownloadedFile, name: string): Origin {
+function downloadOrigin({ path: file, sha256, size, mtime }: FetchedFile, name: string): Origin {
   const metadata = { path: toBytes(name), mode: 0o600, uid: 0, gid: 0, mtime, mtimeNsec: 0 };
   const source = { kind: 'range', file: 0, offset: 0 } as const;
   const { bytes, identity } = encodeIndex([{ ...metadata, type: 'file', size, sha256, source }]);
@@ -199,7 +194,7 @@ function downloadOrigin({ path: file, sha256, size, mtime }: DownloadedFile, nam
 /** The files from the network that one step adds, each fetched once. */
 class Downloads {
   readonly #context: StepContext;
-  readonly #files = new Map<string, Promise<DownloadedFile>>();
+  readonly #files = new Map<string, Promise<FetchedFile>>();
 
   constructor(context: StepContext) {
     this.#context = context;
@@ -211,28 +206,23 @@ class Downloads {
     for (const source of step.sources) {
       if (source.kind !== 'url') continue;
       const { sha256, mtime } = await this.get(source.url, source.checksum);
-      described.push({ url: source.url, sha256, mtime });
+      described.push({ url: redactUrl(source.url), sha256, mtime });
     }
     return described;
   }
 
   /** @throws ERR_DOWNLOAD_FAILED, ERR_CHECKSUM_MISMATCH */
-  async get(url: string, checksum: string | undefined): Promise<DownloadedFile> {
-    const known = this.#files.get(url) ?? this.#fetch(url);
+  async get(url: string, checksum: string | undefined): Promise<FetchedFile> {
+    const known = this.#files.get(url) ?? this.#context.fetchFile(url);
     this.#files.set(url, known);
     const file = await known;
     if (checksum !== undefined) await requireChecksum(file, url, checksum);
     return file;
   }
-
-  async #fetch(url: string): Promise<DownloadedFile> {
-    const path = this.#context.layers.temporary('download');
-    return { path, ...(await this.#context.download(url, path)) };
-  }
 }
 
 /** `--checksum` with sha256, sha384 or sha512 (CP-24). */
-async function requireChecksum(file: DownloadedFile, url: string, expected: string): Promise<void> {
+async function requireChecksum(file: FetchedFile, url: string, expected: string): Promise<void> {
   const algorithm = expected.slice(0, expected.indexOf(':'));
   let found = `sha256:${file.sha256}`;
   if (algorithm !== 'sha256') {
@@ -244,7 +234,7 @@ async function requireChecksum(file: DownloadedFile, url: string, expected: stri
   }
   if (found === expected) return;
   throw new TsbuildError('ERR_CHECKSUM_MISMATCH', {
-    message: `Cannot add "${url}": digest mismatch ${found}: ${expected}`,
+    message: `Cannot add "${redactUrl(url)}": digest mismatch ${found}: ${expected}`,
     details: { expected, found },
     hint: 'The server has other bytes than the checksum names. If the change is wanted, update --checksum.',
   });

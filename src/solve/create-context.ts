@@ -1,8 +1,8 @@
 /** Puts together what executing steps needs. */
 
 import { readFile } from 'node:fs/promises';
-import { download } from '../context/download.ts';
-import { type ScannedContext, scanContext } from '../context/local-context.ts';
+import type { FetchedFile } from '../context/fetch-file.ts';
+import type { ScannedContext } from '../context/scanned-context.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
 import type { PlannedStage } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
@@ -13,10 +13,11 @@ import type { Executed, SandboxOptions, StepContext } from './step-context.ts';
 
 export interface StepContextOptions {
   readonly session: Session;
-  readonly contextDirectory: string;
-  /** Absolute: its own ignore file goes before the context's. */
-  readonly dockerfile: string;
-  readonly namedDirectories: ReadonlyMap<string, string>;
+  /** Lists the build context; asked once. */
+  readonly context: () => Promise<ScannedContext>;
+  /** Lists a named context; asked once for each. */
+  readonly namedContext: (name: string) => Promise<ScannedContext>;
+  readonly fetchFile: (url: string) => Promise<FetchedFile>;
   readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
   /** Where the plan's first RUN is: before anything is executed, it must be sure that this machine can. */
   readonly firstRun: SourceLocation | undefined;
@@ -27,28 +28,13 @@ export interface StepContextOptions {
 }
 
 export async function createStepContext(options: StepContextOptions): Promise<StepContext> {
-  const { session, namedDirectories, signal } = options;
+  const { session, signal } = options;
   const { store, layers, helpers, runs, jobs } = session;
   const scans = new Once<ScannedContext>();
-  const scan = (directory: string, dockerfile: string | undefined): Promise<ScannedContext> =>
-    scans.get(`${directory}\0${dockerfile ?? ''}`, async () =>
-      scanContext({
-        directory,
-        dockerfile,
-        helper: await helpers.files(),
-        index: layers.temporary('context'),
-        statCache: store.statCachePath(directory),
-        signal,
-      }),
-    );
   const origins = new Origins({
     layers,
-    context: () => scan(options.contextDirectory, options.dockerfile),
-    namedContext: async (name) => {
-      const directory = namedDirectories.get(name);
-      if (directory === undefined) throw new TypeError(`No build context "${name}"`);
-      return await scan(directory, undefined);
-    },
+    context: () => scans.get('', options.context),
+    namedContext: (name) => scans.get(`named ${name}`, () => options.namedContext(name)),
     stage: options.stage,
   });
   return {
@@ -78,7 +64,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
         throw locate(error, firstRun);
       }
     },
-    download: (url, to) => download(url, to, { signal }),
+    fetchFile: options.fetchFile,
   };
 }
 

@@ -1,9 +1,15 @@
 /** What COPY and mounts take files from: contexts, stages, images and inline files, as one kind of tree. */
 
 import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TsbuildError } from '../errors.ts';
-import type { ScannedContext } from '../context/local-context.ts';
+import { pipeline } from 'node:stream/promises';
+import type {
+  ScannedArchive,
+  ScannedContext,
+  ScannedDirectory,
+} from '../context/scanned-context.ts';
 import type { CopyOrigin, PlannedStage } from '../plan/step.ts';
 import type { EntrySource, FileEntry } from '../tree/entry.ts';
 import { ImageTree } from '../tree/image-tree.ts';
@@ -13,6 +19,7 @@ import { toBytes, toText } from '../tree/path.ts';
 import type { SourceTree } from './content-origin.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
+import { memberBytes } from './member-bytes.ts';
 import type { Places } from './places.ts';
 
 /** A source tree and the way to its files' bytes. */
@@ -21,8 +28,10 @@ export interface Origin extends SourceTree {
   readonly identity: string;
   /** Layers, for those that have them: what a mount can be made of. */
   readonly layers: readonly Layer[] | undefined;
-  /** Where a file is on this machine, for those that are directories here. */
-  readonly hostPath: ((path: string) => string) | undefined;
+  /** A file of a context as one of this machine, for ADD to look into. */
+  readonly hostFile: ((path: string) => Promise<string | undefined>) | undefined;
+  /** Whether something is at a path of a context that its ignore file leaves out. */
+  readonly isIgnored: ((path: string) => Promise<boolean>) | undefined;
   /** Makes the bytes of these layers' files reachable for compose. */
   open(layer: number, places: Places): Promise<(entry: FileEntry) => EntrySource>;
 }
@@ -75,17 +84,10 @@ export class Origins {
     const index =
       this.#contexts.get(context.index) ?? this.#options.layers.openIndex(context.index);
     this.#contexts.set(context.index, index);
-    return {
-      tree: new ImageTree([index]),
-      resetOwner: true,
-      identity: context.identity,
-      layers: undefined,
-      hostPath: (path) => join(context.directory, toText(path)),
-      open: async (_, places) => {
-        const root = places.root(context.directory);
-        return ({ path }) => ({ kind: 'path', root, path });
-      },
-    };
+    const { layers } = this.#options;
+    return context.kind === 'directory'
+      ? directoryOrigin(index, context)
+      : archiveOrigin(index, context, () => layers.temporary('member'));
   }
 
   async #fromLayers(list: readonly Layer[]): Promise<Origin> {
@@ -95,7 +97,8 @@ export class Origins {
       resetOwner: false,
       identity: identityOf(list),
       layers: list,
-      hostPath: undefined,
+      hostFile: undefined,
+      isIgnored: undefined,
       open: async (number, places) => {
         const layer = list[number];
         if (layer === undefined) throw new TypeError(`No layer ${number}`);
@@ -110,6 +113,60 @@ export class Origins {
       },
     };
   }
+}
+
+/** Files of this machine: they become root's (CP-12). */
+function directoryOrigin(index: LayerIndex, { directory, identity }: ScannedDirectory): Origin {
+  const pathOf = (path: string): string => join(directory, toText(path));
+  return {
+    tree: new ImageTree([index]),
+    resetOwner: true,
+    identity,
+    layers: undefined,
+    hostFile: async (path) => pathOf(path),
+    isIgnored: async (path) => {
+      if (index.get(path) !== undefined) return false;
+      return await lstat(pathOf(path)).then(
+        () => true,
+        () => false,
+      );
+    },
+    open: async (_, places) => {
+      const root = places.root(directory);
+      return ({ path }) => ({ kind: 'path', root, path });
+    },
+  };
+}
+
+/** Members of a tar: they keep their owners, as in BuildKit (CP-12). */
+function archiveOrigin(
+  index: LayerIndex,
+  { file, identity, isIgnored }: ScannedArchive,
+  temporary: () => string,
+): Origin {
+  return {
+    ...fileOrigin(index, identity, file),
+    isIgnored: async (path) => isIgnored(path),
+    hostFile: async (path) => {
+      const entry = index.get(path);
+      const name = entry?.type === 'hardlink' ? entry.target : path;
+      const to = temporary();
+      return await copyMember(index, name, { file, to });
+    },
+  };
+}
+
+/** A member's bytes as a file; undefined for what is no file. */
+async function copyMember(
+  index: LayerIndex,
+  path: string,
+  { file, to }: { readonly file: string; readonly to: string },
+): Promise<string | undefined> {
+  const entry = index.get(path);
+  if (entry?.type !== 'file') return undefined;
+  const source = sourceIn(index, path, 0);
+  await pipeline(memberBytes(file, source, entry.size), createWriteStream(to, { flags: 'wx' }));
+  return to;
 }
 
 /** The layers' identities: what a root filesystem is, to a key. */
@@ -131,7 +188,8 @@ export function inlineOrigin(name: string, content: string, mtime: number): Orig
     resetOwner: false,
     identity,
     layers: undefined,
-    hostPath: undefined,
+    hostFile: undefined,
+    isIgnored: undefined,
     open: async () => () => ({ kind: 'bytes', bytes }),
   };
 }
@@ -143,7 +201,8 @@ export function fileOrigin(index: LayerIndex, identity: string, file: string): O
     resetOwner: false,
     identity,
     layers: undefined,
-    hostPath: undefined,
+    hostFile: undefined,
+    isIgnored: undefined,
     open: async (_, places) => {
       const number = places.file(file);
       return ({ path }) => sourceIn(index, path, number);
@@ -151,15 +210,10 @@ export function fileOrigin(index: LayerIndex, identity: string, file: string): O
   };
 }
 
-/** Where a file's bytes are in a tar. Small sparse ones come inline; large ones have no bytes in it. */
+/** Where a file's bytes are in a tar. */
 function sourceIn(index: LayerIndex, path: string, file: number): EntrySource {
   const entry = index.get(path);
   const source = entry?.type === 'file' ? entry.source : undefined;
-  if (source?.kind === 'bytes') return source;
-  if (source?.kind === 'range') return { ...source, file };
-  throw new TsbuildError('ERR_UNSUPPORTED', {
-    message: `Cannot add "${toText(path)}": it is a large sparse file of an archive`,
-    details: { feature: 'sparse files in archives' },
-    hint: 'Make the archive without --sparse, or unpack it in a RUN.',
-  });
+  if (source === undefined || source.kind === 'path') throw new TypeError(`No bytes of "${path}"`);
+  return source.kind === 'bytes' ? source : { ...source, file };
 }

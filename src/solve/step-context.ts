@@ -1,7 +1,7 @@
 /** What executing a step needs; made once per build. */
 
 import type { Store } from '../../cache/index.ts';
-import type { DownloadResult } from '../context/download.ts';
+import type { FetchedFile } from '../context/fetch-file.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
@@ -34,7 +34,8 @@ export interface StepContext {
   readonly emptied: Set<string>;
   /** Called before anything is executed: refuses when a RUN of this build could not be. */
   readonly beforeExecution: () => Promise<void>;
-  readonly download: (url: string, to: string) => Promise<DownloadResult>;
+  /** A file that ADD names by its address (CP-23). */
+  readonly fetchFile: (url: string) => Promise<FetchedFile>;
 }
 
 /** What the caller says of every RUN. */

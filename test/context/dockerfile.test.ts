@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { readDockerfile } from '../../src/context/dockerfile.ts';
+import { directoryFiles } from '../../src/context/context-files.ts';
+import {
+  type DockerfileText,
+  findDockerfile,
+  readDockerfile as readNamed,
+} from '../../src/context/dockerfile.ts';
 import { hasCode } from '../../src/errors.ts';
 import { withDirectory } from '../support/temporary.ts';
+
+/** Of a local context. */
+async function readDockerfile(context: string, file: string | undefined): Promise<DockerfileText> {
+  return file === undefined ? await findDockerfile(directoryFiles(context)) : await readNamed(file);
+}
 
 /** A directory with these files, each with its name as content. */
 async function withFiles(
@@ -25,11 +35,8 @@ describe('readDockerfile()', () => {
   for (const [there, found] of lookups) {
     it(`reads ${found} where there is ${there.join(', ')} (CTX-2)`, async () => {
       await withFiles(there, async (directory) => {
-        assert.deepEqual(await readDockerfile(directory, undefined), {
-          name: found,
-          path: join(directory, found),
-          text: found,
-        });
+        const { name, text, place } = await readDockerfile(directory, undefined);
+        assert.deepEqual([name, text, place?.path], [found, found, found]);
       });
     });
   }
@@ -37,11 +44,8 @@ describe('readDockerfile()', () => {
   it('reads the file that is named, wherever it is, and calls it so (CTX-1)', async () => {
     await withFiles(['Dockerfile', 'other'], async (directory) => {
       const name = relative(process.cwd(), join(directory, 'other'));
-      assert.deepEqual(await readDockerfile('/nowhere', name), {
-        name,
-        path: join(directory, 'other'),
-        text: 'other',
-      });
+      const found = await readDockerfile('/nowhere', name);
+      assert.deepEqual([found.name, found.text, found.place?.path], [name, 'other', 'other']);
     });
   });
 

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Helper, openHelper } from '../../native/index.ts';
-import {
-  requireDirectory,
-  scanContext,
-  type ScannedContext,
-} from '../../src/context/local-context.ts';
+import { directoryFiles } from '../../src/context/context-files.ts';
+import { readIgnoreFile } from '../../src/context/ignore-file.ts';
+import { requireDirectory, scanDirectory } from '../../src/context/local-context.ts';
+import type { ScannedDirectory } from '../../src/context/scanned-context.ts';
 import { hasCode } from '../../src/errors.ts';
 import { indexFromBytes } from '../../src/tree/layer-index.ts';
 import { HELPER } from '../support/sandbox.ts';
@@ -16,12 +15,12 @@ interface Fixture {
   /** The context's directory. */
   readonly context: string;
   readonly write: (files: Readonly<Record<string, string>>) => Promise<void>;
-  readonly scan: (dockerfile?: string) => Promise<ScannedContext>;
+  readonly scan: (dockerfile?: string) => Promise<ScannedDirectory>;
   /** The paths that count. */
   readonly list: (dockerfile?: string) => Promise<readonly string[]>;
 }
 
-describe('scanContext()', () => {
+describe('scanDirectory()', () => {
   let helper: Helper;
   before(async () => {
     helper = await openHelper({ mode: 'plain', binary: HELPER });
@@ -36,9 +35,15 @@ describe('scanContext()', () => {
       await mkdir(context);
       let count = 0;
       const scan: Fixture['scan'] = async (dockerfile) =>
-        await scanContext({
+        await scanDirectory({
           directory: context,
-          dockerfile: dockerfile === undefined ? undefined : join(base, dockerfile),
+          ignore: await readIgnoreFile({
+            files: directoryFiles(context),
+            dockerfile:
+              dockerfile === undefined
+                ? undefined
+                : { files: directoryFiles(base), path: dockerfile },
+          }),
           helper,
           index: join(base, `index-${count++}`),
           statCache: join(base, 'stat-cache'),
@@ -164,9 +169,9 @@ describe('scanContext()', () => {
   it('rejects with the signal’s reason', async () => {
     await withContext(async ({ context }) => {
       const reason = new Error('enough');
-      const scanning = scanContext({
+      const scanning = scanDirectory({
         directory: context,
-        dockerfile: undefined,
+        ignore: undefined,
         helper,
         index: join(context, '..', 'index'),
         statCache: join(context, '..', 'stat-cache'),

@@ -6,6 +6,10 @@ import { dirname, join } from 'node:path';
 import type { CopyOrigin, CopyStep, PlannedSource, PlannedStage } from '../../src/plan/step.ts';
 import { Progress } from '../../src/progress/progress.ts';
 import { copyRunner } from '../../src/solve/copy.ts';
+import { directoryFiles } from '../../src/context/context-files.ts';
+import { fetchFile } from '../../src/context/fetch-file.ts';
+import { readIgnoreFile } from '../../src/context/ignore-file.ts';
+import { scanDirectory } from '../../src/context/local-context.ts';
 import { createStepContext } from '../../src/solve/create-context.ts';
 import type { BaseImage, Layer } from '../../src/solve/layer.ts';
 import { readText } from '../../src/solve/read-text.ts';
@@ -57,9 +61,24 @@ export async function withSteps(
       const context = {
         ...(await createStepContext({
           session,
-          contextDirectory: directory,
-          dockerfile: join(directory, 'Dockerfile'),
-          namedDirectories: new Map(),
+          context: async () =>
+            await scanDirectory({
+              directory,
+              ignore: await readIgnoreFile({ files: directoryFiles(directory) }),
+              helper: await session.helpers.files(),
+              index: session.layers.temporary('context'),
+              statCache: undefined,
+              signal,
+            }),
+          namedContext: (name) => Promise.reject(new Error(`No context "${name}"`)),
+          fetchFile: async (url) =>
+            await fetchFile(url, {
+              memory: session.store,
+              temporary: () => session.layers.temporary('download'),
+              secrets: new Map(),
+              signal,
+              delays: [],
+            }),
           sandbox: {
             secrets: new Map(),
             addHosts: [],
