@@ -84,7 +84,7 @@ describe('bad input', function () {
     });
   }
 
-  test('reports a failing RUN with its exit code and last output, and leaves nothing', async () => {
+  test('reports a failing RUN with its exit code and last output, and leaves nothing (RUN-5)', async () => {
     const said = await fail({
       name: 'a failing RUN',
       dockerfile: `FROM base

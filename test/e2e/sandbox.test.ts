@@ -64,6 +64,19 @@ for (const kind of ['root', 'user'] as const) {
         assert.ok(lines.length <= 6, 'nobody else is there');
       });
 
+      test('the name that was asked for, which it finds among its hosts (ARG-8)', async () => {
+        const { lines } = await build(
+          'FROM base\nRUN hostname; head -n 1 /etc/hosts\n',
+          '--build-arg=BUILDKIT_SANDBOX_HOSTNAME=mine',
+        );
+        assert.deepEqual(lines, ['mine', '127.0.0.1\tlocalhost mine']);
+      });
+
+      test('its own layer, even if it changes nothing (RUN-7, HIST-6)', async () => {
+        const { diffIDs } = await build('FROM base\nRUN true\nRUN :\n');
+        assert.deepEqual(diffIDs.slice(1), [EMPTY_LAYER, EMPTY_LAYER]);
+      });
+
       test('hosts and a resolver that cannot be changed, and are in no layer (EX-6, EX-7)', async () => {
         const { lines, diffIDs } = await build(
           `FROM base
