@@ -1,6 +1,10 @@
 /** A git repository as a source of files: which commit, and its tree in a directory (CTX-4). */
 
-import { TsbuildError } from '../errors.ts';
+import { join } from 'node:path';
+import { checkOut, commitTime, normalize } from './git-checkout.ts';
+import { findShortCommit, openMirror } from './git-mirror.ts';
+import { GitRemote } from './git-remote.ts';
+import { askRemote, type GitRevision, isFullCommit, requireCommit } from './git-revision.ts';
 import type { GitSource } from './git-url.ts';
 
 export interface GitOptions {
@@ -17,13 +21,7 @@ export interface GitOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a ref means at the moment. */
-export interface GitRevision {
-  /** The commit's whole name. */
-  readonly commit: string;
-  /** The full name of the ref, for one that the remote advertises: `refs/heads/main`. */
-  readonly refName: string | undefined;
-}
+export type { GitRevision } from './git-revision.ts';
 
 /** The files of a commit. */
 export interface GitCheckout extends GitRevision {
@@ -35,14 +33,52 @@ export interface GitCheckout extends GitRevision {
 
 /** Asks the remote what is wanted; a commit's whole name needs no asking. @throws ERR_GIT_FAILED, ERR_CHECKSUM_MISMATCH */
 export async function resolveGit(source: GitSource, options: GitOptions): Promise<GitRevision> {
-  return await fetchGit(source, options);
+  const revision = await findRevision(source, options);
+  requireCommit(revision, source.checksum, source.shown);
+  return revision;
 }
 
-/** Checks out what is wanted, from the store if the commit is there. @throws like `resolveGit()`, ERR_SOURCE_MISSING */
-export async function fetchGit(source: GitSource, options: GitOptions): Promise<GitCheckout> {
-  options.signal.throwIfAborted();
-  throw new TsbuildError('ERR_GIT_FAILED', {
-    message: `Cannot fetch "${source.shown}"`,
-    details: { url: source.shown, ref: source.ref, reason: 'no-git' },
-  });
+/**
+ * Checks out what is wanted, from the store if the commit is there.
+ * @param known what `resolveGit()` has answered, if it was asked
+ * @throws like `resolveGit()`
+ */
+export async function fetchGit(
+  source: GitSource,
+  options: GitOptions,
+  known?: GitRevision,
+): Promise<GitCheckout> {
+  const revision = known ?? (await resolveGit(source, options));
+  const remote = remoteOf(source, options);
+  const mirror = await openMirror(remote, revision, options);
+  const knownHosts = knownHostsIn(options);
+  const work = { remote, revision, mirror, options: { ...options, knownHosts } };
+  const committed = await commitTime(work);
+  const directory = await checkOut(work, options.keepGitDir ?? source.keepGitDir ?? false);
+  const time = source.mtime === 'commit' ? committed : options.now;
+  await normalize(directory, time, options.signal);
+  return { ...revision, directory, committed };
+}
+
+async function findRevision(source: GitSource, options: GitOptions): Promise<GitRevision> {
+  const { ref } = source;
+  if (ref !== undefined && isFullCommit(ref)) {
+    return { commit: ref.toLowerCase(), tag: undefined, refName: undefined };
+  }
+  const remote = remoteOf(source, options);
+  const found = (await askRemote(remote)) ?? (await findShortCommit(remote, ref ?? '', options));
+  if (found !== undefined) return found;
+  throw remote.error(
+    ref === undefined ? 'it has no default branch' : `it has no branch, tag or commit "${ref}"`,
+    'not-found',
+  );
+}
+
+function remoteOf(source: GitSource, options: GitOptions): GitRemote {
+  const { secrets, signal } = options;
+  return new GitRemote(source, { secrets, signal, top: source, knownHosts: knownHostsIn(options) });
+}
+
+function knownHostsIn({ mirrors }: GitOptions): string {
+  return join(mirrors, 'known_hosts');
 }
