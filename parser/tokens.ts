@@ -31,6 +31,17 @@ const SHAPES = {
 type Shape = keyof typeof SHAPES;
 /** `unknown` is the shape of whatever is no instruction. */
 type AnyShape = Shape | 'unknown';
+const ALL_SHAPES: readonly AnyShape[] = [
+  'words',
+  'list',
+  'command',
+  'text',
+  'pairs',
+  'arguments',
+  'health',
+  'trigger',
+  'unknown',
+];
 
 /** What separates a keyword from the rest, and words from each other (LEX-9). */
 const BLANK = '\\t\\v\\f\\r ';
@@ -78,7 +89,16 @@ export const Flag = token(
 
 /** A bare `--`, possibly with empty quotes. */
 export const EndOfFlags = token('EndOfFlags', Lexer.NA);
-const END_OF_FLAGS = new RegExp(`--(?:""|'')*["']?(?:(?=[${FLAG_SPACE}])|\\\\?(?![^]))`);
+const END_OF_FLAGS = new RegExp(`--(?:""|'')*(?:(?=[${FLAG_SPACE}])|["']?\\\\?(?![^]))`);
+
+/** Both lexers share them: the grammar knows only the tokens that exist when it is built. */
+const EndsOfFlags: ReadonlyMap<AnyShape, TokenType> = new Map(
+  ALL_SHAPES.map((shape) => [shape, endOfFlags(shape)]),
+);
+
+function endOfFlags(shape: AnyShape): TokenType {
+  return token(`EndOfFlags_${shape}`, END_OF_FLAGS, { categories: EndOfFlags, push_mode: shape });
+}
 
 const Space = token('Space', new RegExp(`[${SPACE}]+`), { group: Lexer.SKIPPED });
 const Separator = token('Separator', new RegExp(`[${BLANK}]+`), { group: Lexer.SKIPPED });
@@ -157,6 +177,7 @@ const BACKTICK = escapeTokens('backtick', '`');
 /** Every token, for the parser. */
 export const vocabulary: TokenType[] = [
   Object.values(Keywords),
+  [...EndsOfFlags.values()],
   [Flag, EndOfFlags, Space, Separator, Word, FirstWord, Text, LegacyName, HealthType],
   [OpenArray, CloseArray, Comma, JsonString, JsonSpace, NotString, Pair, BareWord, Argument],
   Object.values(BACKSLASH),
@@ -202,11 +223,8 @@ function lexerModes(escape: EscapeTokens): IMultiModeLexerDefinition {
     legacy: [Separator, Text],
     array: [JsonSpace, JsonString, Comma, CloseArray, NotString],
   };
-  for (const [shape, tokens] of Object.entries(starters)) {
-    const end = token(`EndOfFlags_${shape}`, END_OF_FLAGS, {
-      categories: EndOfFlags,
-      push_mode: shape,
-    });
+  for (const [shape, end] of EndsOfFlags) {
+    const tokens = starters[shape];
     modes[shape] = [Space, ...tokens];
     modes[`${shape}?`] = [Space, end, Flag, ...tokens];
   }

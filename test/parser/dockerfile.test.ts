@@ -112,6 +112,24 @@ describe('parseDockerfile(): instructions', () => {
     assert.deepEqual(run.command, { form: 'shell', line: '--x y' });
   });
 
+  it('FORM-1: stops at -- whatever the escape character is, and after files with the other one', () => {
+    for (const head of ['', '# escape=`\n', '']) {
+      const { instructions } = parseDockerfile(`${head}FROM -- a\nRUN -- --b\nENV -- c=d\n`);
+      assert.deepEqual(
+        instructions.map(({ flags }) => flags.length),
+        [0, 0, 0],
+      );
+      const [from, run, env] = instructions;
+      assert.equal(from?.kind === 'from' && from.image.text, 'a');
+      assert.deepEqual(run?.kind === 'run' && run.command, { form: 'shell', line: '--b' });
+      assert.equal(env?.kind === 'env' && env.pairs[0]?.name, 'c');
+    }
+  });
+
+  it('FORM-1: keeps letters of any script in flags, which BuildKit takes apart into bytes', () => {
+    assert.equal(parse('COPY --from=été a b', 'copy').from, 'été');
+  });
+
   it('FORM-2: reads boolean flags', () => {
     const add = parse('ADD --link --unpack=FALSE --keep-git-dir=true a b', 'add');
     assert.deepEqual([add.link, add.unpack, add.keepGitDir], [true, false, true]);
@@ -220,6 +238,11 @@ describe('parseDockerfile(): instructions', () => {
     );
     assert.deepEqual(check.command, { form: 'shell', line: 'a b' });
     assert.equal(parse('HEALTHCHECK none', 'healthcheck').command, undefined);
+  });
+
+  it('HC-1: counts every nanosecond of a fraction', () => {
+    const check = parse('HEALTHCHECK --interval=4.00104s --timeout=65.00065s CMD a', 'healthcheck');
+    assert.deepEqual([check.interval, check.timeout], [4_001_040_000, 65_000_650_000]);
   });
 
   it('HC-4: stores triggers as text, heredocs inlined, to be parsed later', () => {
