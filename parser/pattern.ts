@@ -27,8 +27,16 @@ export function trimPrefix(pattern: string, value: string, longest: boolean): st
 /** `value` without the shortest (or longest) suffix that matches. */
 export function trimSuffix(pattern: string, value: string, longest: boolean): string {
   const text = codePoints(value).toReversed();
-  const end = matchEnd(parsePattern(pattern).toReversed(), text, { start: 0, longest });
+  const end = matchEnd(parsePattern(reversePattern(pattern)), text, { start: 0, longest });
   return end === undefined ? value : join(text.toReversed(), 0, text.length - end);
+}
+
+/**
+ * Reversed as written, before it is read: BuildKit does so, and a backslash at the very end, which
+ * escapes nothing, thereby comes to escape the character before it.
+ */
+function reversePattern(pattern: string): string {
+  return (pattern.match(/\\[^]|[^]/gu) ?? []).toReversed().join('');
 }
 
 /** `value` with its first match replaced; the replacement is literal. */

@@ -141,13 +141,13 @@ function collectWords(): WordCollector {
   };
 }
 
-/** White space between `<<` and a delimiter belongs to the word (HD-1). */
+/** Blanks between `<<` and a delimiter belong to the word (HD-1); other white space ends it. */
 function readHeredocOperator(scan: Scan): string {
   next(scan);
   if (peek(scan) !== '<') return '<';
   const start = scan.at - 1;
   next(scan);
-  while (isSpace(peek(scan) ?? '')) next(scan);
+  while (/^[\t\r ]/.test(peek(scan) ?? '')) next(scan);
   return scan.text.slice(start, scan.at);
 }
 

@@ -121,6 +121,16 @@ describe('expandWord()', () => {
     assert.equal(expandWord('`$a c:\\$a "`$a"', lookup, { escape: '`' }), '$a c:\\one $a');
   });
 
+  it('VAR-4: reads the pattern of % backwards, as BuildKit does: its last backslash escapes what is before it', () => {
+    const paths = (name: string): string | undefined => ({ p: 'C:\\a*', star: '*\\' })[name];
+    assert.equal(expandWord('${p%*\\}', paths, { escape: '`' }), 'C:\\a');
+    assert.equal(expandWord('${p%$star}', paths, { escape }), 'C:\\a');
+    assert.throws(
+      () => expandWord('${p%a\\}', paths, { escape: '`' }),
+      (error) => hasCode(error, 'ERR_VARIABLE') && error.message.includes("invalid escape '\\a'"),
+    );
+  });
+
   it('HD-6: keeps quotes in heredoc bodies, and expands inside them', () => {
     const body = `it's "$a" '$a' \\$a \`$a\`\n`;
     const value = expandWord(body, lookup, { escape: '`', keepQuotes: true });
@@ -167,6 +177,10 @@ describe('expandWords()', () => {
 
   it('splits the value of a variable, but not in quotes', () => {
     assert.deepEqual(words('1$list "$list"'), ['1x', 'y', 'z', 'x  y z']);
+  });
+
+  it('HD-1: does not split at the blanks behind <<, but at other white space there', () => {
+    assert.deepEqual(words('<< \t\ra <<\vb <<\nc'), ['<< \t\ra', '<<', 'b', '<<', 'c']);
   });
 
   it('drops words that come out empty', () => {
