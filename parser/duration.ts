@@ -29,7 +29,9 @@ export function parseDuration(text: string): number | string {
     if (unit === '') return `time: missing unit in duration "${text}"`;
     const factor = Object.hasOwn(UNITS, unit) ? UNITS[unit] : undefined;
     if (factor === undefined) return `time: unknown unit "${unit}" in duration "${text}"`;
-    total += Math.trunc(Number(`${whole || '0'}.${fraction || '0'}`) * factor);
+    // Apart, as Go counts: their sum as a float may be just below the number that was meant.
+    total +=
+      Number(whole) * factor + Math.trunc(Number(fraction) * (factor / 10 ** fraction.length));
     if (total > MAX_NANOSECONDS) return invalid;
   }
   return sign * total;

@@ -270,7 +270,7 @@ function describeProblem(
     };
   }
   if (at?.tokenType.CATEGORIES?.includes(BareWord) === true) {
-    const problem = `Syntax error - can't find = in "${at.image}". Must be of the form: name=value`;
+    const problem = `Syntax error - can't find = in ${JSON.stringify(at.image)}. Must be of the form: name=value`;
     return { problem, ...where };
   }
   const keyword = tokens.findLast((token) => token.tokenType === Keywords.pairs)?.image ?? '';

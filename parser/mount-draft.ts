@@ -194,7 +194,7 @@ function parseUnsigned(text: string, base: 8 | 10): number | undefined {
 
 /** Bytes of `64m`, `1.5 GiB`, `100`; units are powers of 1024. */
 function parseSize(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])i?)?b?$/i.exec(text);
+  const match = /^\+?((?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?$/i.exec(text);
   if (match === null) return undefined;
   const power = 'kmgtp'.indexOf((match[2] ?? '').toLowerCase() || ' ') + 1;
   return Math.trunc(Number(match[1]) * 1024 ** power);

@@ -47,6 +47,9 @@ describe('parseMount()', () => {
     ['2 kb', 2048],
     ['7B', 7],
     ['0', undefined],
+    ['.5k', 512],
+    ['1e3', 1000],
+    ['+2.k', 2048],
   ] as const) {
     it(`RUN-19: reads size=${size}`, () => {
       const mount = parseMount(`type=tmpfs,target=/t,size=${size}`);
@@ -85,6 +88,11 @@ describe('parseMount()', () => {
     });
   });
 
+  it('RUN-18: takes private sharing, which Buildah does not have', () => {
+    const mount = parseMount('type=cache,target=/c,sharing=private');
+    assert.equal(mount.kind === 'cache' && mount.sharing, 'private');
+  });
+
   it('RUN-8: reads quoted fields', () => {
     const mount = parseMount('type=bind,"target=/a,b""c"');
     assert.equal(mount.target, '/a,b"c');
@@ -104,6 +112,10 @@ describe('parseMount()', () => {
     ['type=cache,sharing=lock', 'unsupported sharing value "lock"'],
     ['size=1m', "unexpected key 'size' for mount type 'bind'"],
     ['type=tmpfs,size=x', 'invalid value for size: x'],
+    ['type=tmpfs,size=1ki', 'invalid value for size: 1ki'],
+    ['type=tmpfs,size=1ib', 'invalid value for size: 1ib'],
+    ['type=tmpfs,size=1  m', 'invalid value for size: 1  m'],
+    ['type=tmpfs,size=-1', 'invalid value for size: -1'],
     ['required', "unexpected key 'required' for mount type 'bind'"],
     ['type=bind,mode=0755', 'mode not allowed for "bind" type mounts'],
     ['type=cache,mode=9', 'invalid value 9 for mode'],
