@@ -4,7 +4,12 @@ import { joinErrors, TsbuildError } from '../src/errors.ts';
 import type { Dockerfile, Instruction } from './ast.ts';
 import { lowerInstruction } from './lower.ts';
 import { failInstruction } from './lowering.ts';
-import { type ErrorSink, type InstructionList, readInstructions } from './nodes.ts';
+import {
+  type ErrorSink,
+  type InstructionList,
+  type InstructionNode,
+  readInstructions,
+} from './nodes.ts';
 
 /**
  * Parses a Dockerfile.
@@ -45,8 +50,8 @@ export function parseDockerfileWithErrors(
     isFull: () => errors.length >= MAX_ERRORS,
   };
   const list = readInstructions(text, options.file ?? 'Dockerfile', sink);
-  // Where a line could not be read, nobody knows whether it began a stage.
-  const instructions = lowerAll(list, sink, errors.length > 0);
+  const wrongLines = new Set(errors.map(({ location }) => location?.range.end.line ?? 0));
+  const instructions = lowerAll(list, sink, wrongLines);
   const dockerfile: Dockerfile = Object.freeze({
     kind: 'dockerfile',
     file: list.file,
@@ -82,10 +87,11 @@ export function parseInstruction(text: string, options: { readonly file: string 
   return lowerInstruction(first, list);
 }
 
-/** `mayHaveStage`: leave out the complaint that there is no stage, which may be untrue. */
-function lowerAll(list: InstructionList, sink: ErrorSink, mayHaveStage: boolean): Instruction[] {
+/** `wrongLines`: where the lines end that could not be read. */
+function lowerAll(list: InstructionList, sink: ErrorSink, wrongLines: Set<number>): Instruction[] {
   const instructions: Instruction[] = [];
-  let hasStage = mayHaveStage;
+  // Where a line could not be read, nobody knows whether it began a stage.
+  let hasStage = wrongLines.size > 0;
   for (const node of list.nodes) {
     if (sink.isFull()) return instructions;
     try {
@@ -97,7 +103,8 @@ function lowerAll(list: InstructionList, sink: ErrorSink, mayHaveStage: boolean)
       instructions.push(instruction);
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
-      sink.report(error);
+      if (!isRemnant(node, list, wrongLines)) sink.report(error);
+      wrongLines.add(node.range.end.line);
       // What is wrong may have been meant to begin one; and one complaint that none has is enough.
       hasStage = true;
     }
@@ -115,3 +122,23 @@ function lowerAll(list: InstructionList, sink: ErrorSink, mayHaveStage: boolean)
   }
   return instructions;
 }
+
+/**
+ * Whether a line is no instruction because of the line before: it went on there, or was a heredoc's
+ * body, before something went missing. Right below a wrong line, and one word, or not in capitals
+ * as the file's instructions are.
+ */
+function isRemnant(
+  node: InstructionNode,
+  list: InstructionList,
+  wrongLines: ReadonlySet<number>,
+): boolean {
+  const { parsed, line } = node;
+  const start = line.leadingComments[0]?.range.start.line ?? line.firstLine;
+  if (parsed.arguments.shape !== 'unknown' || !wrongLines.has(start - 1)) return false;
+  const keyword = parsed.keyword.text;
+  const isCapitalized = CAPITALS.test(list.nodes[0]?.parsed.keyword.text ?? '');
+  return line.text === keyword || (isCapitalized && !CAPITALS.test(keyword));
+}
+
+const CAPITALS = /^[A-Z]+$/;

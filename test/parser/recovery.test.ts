@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
 import { parseDockerfile, parseDockerfileWithErrors } from '../../parser/index.ts';
 import { hasCode, type TsbuildError } from '../../src/errors.ts';
 
@@ -23,6 +24,41 @@ ENV =e
 RUN ["f", 1]
 EXPOSE 80
 `;
+
+/** Instructions that are right, and lines that are wrong wherever they are put among them. */
+const GOOD = [
+  'ARG v=1',
+  'FROM a:$v AS b',
+  'RUN c \\\n  # d\n  && e',
+  'COPY <<F /g\nh\nF',
+  'ENV i=j k="l m"',
+  'ONBUILD RUN <<N\n  n\nN',
+  'HEALTHCHECK --timeout=1s CMD o',
+  'FROM b',
+  'CMD ["p"]',
+];
+const MISTAKES = [
+  'FOO q',
+  'runn q',
+  '&& q',
+  'ENV q',
+  'LABEL a=b q',
+  'COPY q',
+  'ADD <<Q\nq\nQ',
+  'CMD ["q", 1]',
+  'WORKDIR',
+  'FROM q r',
+  'FROM q AS 1r',
+  'RUN --q r',
+  'COPY --link=q r s',
+  'EXPOSE',
+  'SHELL q',
+  'HEALTHCHECK --interval=q CMD r',
+  'ONBUILD FROM q',
+  'ARG =q',
+  'RUN --mount=from=$q r',
+  'RUN <<NEVER\n  q\n  r',
+];
 
 describe('parseDockerfileWithErrors()', () => {
   it('reports every wrong line, those first that BuildKit reports first', () => {
@@ -84,6 +120,66 @@ describe('parseDockerfileWithErrors()', () => {
       }
     });
   }
+
+  for (const [what, text, expected] of [
+    [
+      'a command that lost a backslash',
+      'FROM a\nENV b\n  # why\n  c=d \\\n  e=f\nRUN g\n',
+      ['2: ENV must have two arguments'],
+    ],
+    [
+      'a command that lost its heredoc',
+      'FROM a\n--mount=x <<EOT\nset -e\nmkdir b && \\\n  cd b\n[ c ]\nEOT\nCOPY d\n',
+      ['2: unknown instruction: --mount=x', '8: COPY requires'],
+    ],
+    [
+      'one typing error above the other',
+      'FROM a\nRUNN b\nCOPPY c d\n\nfoo\n',
+      ['2: unknown instruction: RUNN', '3: unknown instruction: COPPY', '5: unknown instruct'],
+    ],
+    [
+      'the same in small letters',
+      'from a\nrunn b\ncoppy c d\n',
+      ['2: unknown instruction: runn', '3: unknown instruction: coppy'],
+    ],
+  ] as const) {
+    it(`reports once ${what}`, () => {
+      const found = errorsOf(text);
+      assert.equal(found.length, expected.length, found.join('\n'));
+      for (const [index, start] of expected.entries()) {
+        assert.ok(found[index]?.startsWith(start), found[index]);
+      }
+    });
+  }
+
+  it('reports each of several mistakes once, and nothing else', () => {
+    const mistakes = fc.array(fc.option(fc.constantFrom(...MISTAKES), { freq: 3 }), {
+      minLength: GOOD.length,
+      maxLength: GOOD.length,
+    });
+    fc.assert(
+      fc.property(mistakes, (chosen) => {
+        const lines: string[] = [];
+        const expected: number[] = [];
+        for (const [index, good] of GOOD.entries()) {
+          const mistake = chosen[index] ?? null;
+          if (mistake !== null) {
+            expected.push(lines.length + 1);
+            lines.push(...mistake.split('\n'));
+          }
+          lines.push(...good.split('\n'));
+        }
+        const { errors, dockerfile } = parseDockerfileWithErrors(lines.join('\n'));
+        const found = errors.map(({ location }) => location?.range.start.line ?? 0);
+        assert.deepEqual(
+          found.toSorted((a, b) => a - b),
+          expected,
+        );
+        assert.equal(dockerfile.instructions.length, GOOD.length);
+      }),
+      { numRuns: 300 },
+    );
+  }).timeout(30_000);
 
   it('stops after 100 errors', () => {
     assert.equal(errorsOf(`FROM a\n${'ENV b\n'.repeat(200)}`).length, 100);
