@@ -11,6 +11,7 @@ import {
 import { decodeFlag } from '../../parser/flags.ts';
 import type { ParsedArguments, ParsedLine } from '../../parser/grammar.ts';
 import { readInstructions } from '../../parser/nodes.ts';
+import { trimSpace } from '../../parser/whitespace.ts';
 import { createIgnore, readIgnore } from '../../src/context/ignore.ts';
 
 export { readIgnore } from '../../src/context/ignore.ts';
@@ -98,13 +99,12 @@ function lookupIn(env: readonly string[]): (name: string) => string | undefined 
 
 function dumpLine(line: ParsedLine): string {
   const flags = line.flags.map((flag) => quote(decodeFlag(flag.text)));
-  return [
+  const parts = [
     line.keyword.text.toLowerCase(),
     ...(flags.length === 0 ? [] : [`[${flags.join(' ')}]`]),
     ...dumpArguments(line.arguments),
-  ]
-    .join(' ')
-    .trim();
+  ];
+  return trimSpace(parts.join(' '));
 }
 
 function dumpArguments(args: ParsedArguments): readonly string[] {

@@ -124,6 +124,13 @@ describe('parseDockerfile(): what is left for the stage to say', () => {
     );
   });
 
+  it('CP-27: reads what other builders do not, and leaves variables in flags as they are', () => {
+    assert.equal(parse('COPY --from=$stage a b', 'copy').from, '$stage');
+    assert.equal(parse('ADD --unpack a b', 'add').unpack, true);
+    const run = parse('RUN --security=sandbox --device=vendor.com/class=a b', 'run');
+    assert.deepEqual([run.security, run.devices], ['sandbox', ['vendor.com/class=a']]);
+  });
+
   it('ENV-2, ENV-5: keeps quotes and escapes; MAINTAINER is the rest of its line', () => {
     const { pairs } = parse('ENV a="x\\ y" b=x\\ y', 'env');
     assert.deepEqual(
