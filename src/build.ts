@@ -32,7 +32,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const { file } = input;
     const dockerfile = parseDockerfile(file.text, { file: file.name });
     const session = await input.session();
-    const running = { options, request, input, session, progress, signal };
+    const contextEpoch = input.context.epoch;
+    const running = { options, request, input, session, contextEpoch, progress, signal };
     try {
       const plan = await planRequest(dockerfile, running);
       await reportWarnings(dockerfile, plan, running);
@@ -74,6 +75,7 @@ interface Running {
   readonly request: Request;
   readonly input: Input;
   readonly session: Session;
+  readonly contextEpoch: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }

@@ -51,7 +51,13 @@ export async function check(options: BuildOptions): Promise<CheckResult> {
     const { dockerfile, errors } = parseDockerfileWithErrors(file.text, { file: file.name });
     const isWhole = errors.length === 0;
     const { stages, error } = isWhole
-      ? await planStages(dockerfile, { options, request, session: await input.session(), signal })
+      ? await planStages(dockerfile, {
+          options,
+          request,
+          session: await input.session(),
+          contextEpoch: input.context.epoch,
+          signal,
+        })
       : { stages: [], error: joinErrors(errors) };
     const { target } = options;
     const linted = await lintBuild(dockerfile, { options, request, input, stages, target });

@@ -55,13 +55,22 @@ export async function outline(options: BuildOptions): Promise<OutlineResult> {
   const request = readRequest(options);
   const signal = options.signal ?? new AbortController().signal;
   const progress = new Progress(undefined);
-  return await withInput({ options, request, progress, signal }, async ({ file, session }) => {
-    const dockerfile = parseDockerfile(file.text, { file: file.name });
-    const planOptions = planOptionsOf({ options, request, session: await session(), signal });
-    const plan = await planBuild(dockerfile, planOptions);
-    const globals = globalArgsOf(dockerfile, planOptions);
-    return { ...outlineOf(dockerfile, { plan, globals }), file: file.name, source: file.text };
-  });
+  return await withInput(
+    { options, request, progress, signal },
+    async ({ file, context, session }) => {
+      const dockerfile = parseDockerfile(file.text, { file: file.name });
+      const planOptions = planOptionsOf({
+        options,
+        request,
+        session: await session(),
+        contextEpoch: context.epoch,
+        signal,
+      });
+      const plan = await planBuild(dockerfile, planOptions);
+      const globals = globalArgsOf(dockerfile, planOptions);
+      return { ...outlineOf(dockerfile, { plan, globals }), file: file.name, source: file.text };
+    },
+  );
 }
 
 /**

@@ -80,6 +80,8 @@ export interface PlanRequest {
   readonly options: BuildOptions;
   readonly request: Request;
   readonly session: Session;
+  /** Of the context, if it has a time of its own (ARG-9). */
+  readonly contextEpoch: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -96,6 +98,7 @@ export function planOptionsOf({
   options,
   request,
   session,
+  contextEpoch,
   signal,
 }: PlanRequest): PlanOptions<BaseImage> {
   return {
@@ -108,6 +111,7 @@ export function planOptionsOf({
     noCacheFilter: options.noCacheFilter,
     network: options.network ?? 'default',
     namedContexts: namedContexts(request, session, signal),
+    contextEpoch,
     resolveImage: (reference, platform) =>
       pullImage(reference, platform, { store: session.store, client: session.client, signal }),
   };

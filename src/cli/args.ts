@@ -9,6 +9,7 @@ import { DOCKER_FLAGS } from './docker-flags.ts';
 export interface Flags {
   readonly context: string;
   readonly file?: string;
+  readonly ignorefile?: string;
   readonly tag: readonly string[];
   readonly output: readonly string[];
   readonly target?: string;
@@ -59,7 +60,9 @@ export function parseArgs(argv: readonly string[]): CommandLine {
 function createProgram(): Command {
   const program = new Command('tsbuild')
     .usage('[build] [flags] CONTEXT')
-    .description('Builds the Dockerfile of a directory into an OCI image.')
+    .description(
+      'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a\ngit repository, or - for a tar or a Dockerfile on standard input.',
+    )
     .helpOption(false)
     .exitOverride();
   for (const option of createOptions()) program.addOption(option);
@@ -72,7 +75,11 @@ function createOptions(): readonly Option[] {
       .default([], 'none')
       .argParser((value, before: readonly string[]) => [...before, value]);
   return [
-    new Option('-f, --file <file>', 'the Dockerfile (default: CONTEXT/Dockerfile)'),
+    new Option(
+      '-f, --file <file>',
+      'the Dockerfile: a path, a URL or - (default: CONTEXT/Dockerfile)',
+    ),
+    new Option('--ignorefile <file>', 'the ignore file (default: .dockerignore, .containerignore)'),
     list('-t, --tag <name>', 'the image name, e.g. registry.example/app:1.2'),
     list('-o, --output <output>', 'where the image goes, e.g. type=oci,dest=image.tar'),
     new Option('--target <stage>', 'the stage to build (default: the last)'),
@@ -80,7 +87,7 @@ function createOptions(): readonly Option[] {
     list('--label <name=value>', 'a label of the image'),
     new Option('--no-cache', 'run every step anew'),
     list('--no-cache-filter <stages>', 'run every step of these stages anew'),
-    list('--build-context <name=source>', 'a further context: directory, oci-layout://, …'),
+    list('--build-context <name=source>', 'a further context: directory, URL, oci-layout://, …'),
     list('--platform <platform>', 'os/architecture[/variant] (default: of this machine)'),
     list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
     list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),

@@ -5,14 +5,7 @@ import type { Flags } from './args.ts';
 import { usage } from './argv.ts';
 import { type Environment, readSettings } from './environment.ts';
 import { readSecrets } from './secrets.ts';
-import {
-  parseBoolean,
-  parseCount,
-  parseSize,
-  refuseContext,
-  splitPair,
-  unsupported,
-} from './values.ts';
+import { parseBoolean, parseCount, parseSize, splitPair, unsupported } from './values.ts';
 
 /** How a build shows what it does. */
 export type ProgressKind = 'plain' | 'quiet' | 'none';
@@ -23,14 +16,15 @@ export interface BuildRequest {
   readonly progress: ProgressKind;
 }
 
-/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_CONTEXT_UNSUPPORTED, ERR_SECRET_MISSING */
+/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_SECRET_MISSING */
 export async function createRequest(flags: Flags, environment: Environment): Promise<BuildRequest> {
-  refuseContext(flags.context);
+  refuseTwoInputs(flags);
   checkPull(flags.pull);
   const options = {
     ...readSettings(environment),
-    context: flags.context,
-    dockerfile: dockerfileOf(flags.file),
+    context: flags.context === '-' ? process.stdin : flags.context,
+    dockerfile: flags.file === '-' ? process.stdin : flags.file || undefined,
+    ignoreFile: flags.ignorefile || undefined,
     target: flags.target || undefined,
     buildArgs: readBuildArgs(flags.buildArg, environment),
     labels: Object.fromEntries(flags.label.map((label) => splitPair(label))),
@@ -75,19 +69,21 @@ function readBuildContexts(pairs: readonly string[]): Readonly<Record<string, st
     if (name !== '' && source !== '') return [name, source];
     throw usage(
       `Cannot use "${pair}" as a build context`,
-      'Write "--build-context name=directory", or oci-layout://PATH for the directory.',
+      'Write "--build-context name=directory", or a URL, oci-layout://PATH, docker-image://NAME.',
     );
   });
   return Object.fromEntries(contexts);
 }
 
-function dockerfileOf(file: string | undefined): string | undefined {
-  if (file === '-') throw unsupported('a Dockerfile from standard input');
-  if (file !== undefined && /^https?:\/\//.test(file)) throw unsupported('a Dockerfile by URL');
-  return file || undefined;
+/** CTX-1: standard input is one thing. */
+function refuseTwoInputs({ context, file }: Pick<Flags, 'context' | 'file'>): void {
+  if (context !== '-' || file !== '-') return;
+  throw usage(
+    'Cannot read both the Dockerfile and the build context from standard input',
+    'Put the Dockerfile into the tar, or name a directory: "tsbuild -f - .".',
+  );
 }
 
-/** MP-1: as given, with commas where there are several. */
 function platformOf(flags: readonly string[], environment: Environment): string | undefined {
   const given = flags.length > 0 ? flags : [environment['DOCKER_DEFAULT_PLATFORM'] ?? ''];
   return given.join(',') || undefined;

@@ -44,18 +44,6 @@ export function parseFields(text: string): ReadonlyMap<string, string> {
   );
 }
 
-/** CTX-1: contexts that are not directories are for a later version. @throws ERR_CONTEXT_UNSUPPORTED */
-export function refuseContext(context: string): void {
-  const isRemote = /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(context);
-  if (context !== '-' && !isRemote) return;
-  const kind = context === '-' ? 'standard input' : 'a URL';
-  throw new TsbuildError('ERR_CONTEXT_UNSUPPORTED', {
-    message: `Cannot take the build context from ${kind}: this version builds directories`,
-    details: { context },
-    hint: 'Unpack or clone it first, then name the directory.',
-  });
-}
-
 /** Something that docker's command line has and this one does not, yet. */
 export function unsupported(feature: string): TsbuildError {
   return new TsbuildError('ERR_UNSUPPORTED', {

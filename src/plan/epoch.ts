@@ -7,11 +7,15 @@ const FIRST = -62_135_596_800;
 const LAST = 253_402_300_799;
 
 /**
- * Seconds since the Unix epoch; undefined for '' (reset) and for `context`, because a directory has
- * no time of its own. @throws ERR_USAGE for anything else
+ * Seconds since the Unix epoch; undefined for '' (reset), and for `context` when the context has no
+ * time of its own, as a directory has none. @throws ERR_USAGE for anything else
  */
-export function sourceDateEpochOf(text: string): number | undefined {
-  if (text === '' || text === 'context') return undefined;
+export function sourceDateEpochOf(
+  text: string,
+  contextEpoch: number | undefined,
+): number | undefined {
+  if (text === '') return undefined;
+  if (text === 'context') return contextEpoch;
   const seconds = Number(text);
   if (/^[+-]?\d+$/.test(text) && seconds >= FIRST && seconds <= LAST) return seconds;
   throw new TsbuildError('ERR_USAGE', {

@@ -38,7 +38,7 @@ export function globalArgsOf<Image extends BaseImage>(
       }
     }
   }
-  const sourceDateEpoch = settleEpoch(buildArgs, values);
+  const sourceDateEpoch = settleEpoch(buildArgs, values, options.contextEpoch);
   return {
     buildArgs,
     values,
@@ -101,11 +101,12 @@ function expanded(
 function settleEpoch(
   buildArgs: Map<string, string>,
   values: Map<string, string>,
+  contextEpoch: number | undefined,
 ): number | undefined {
   // An empty default asks for nothing, unlike an empty --build-arg.
   const text = buildArgs.get(EPOCH) ?? (values.get(EPOCH) || undefined);
   if (text === undefined) return undefined;
-  const seconds = sourceDateEpochOf(text);
+  const seconds = sourceDateEpochOf(text, contextEpoch);
   for (const map of [buildArgs, values]) {
     if (!map.has(EPOCH)) continue;
     if (seconds === undefined) map.delete(EPOCH);

@@ -38,6 +38,8 @@ export interface PlanOptions<Image extends BaseImage> {
   /** The network of RUNs that do not say (RUN-2). */
   readonly network: 'default' | 'none' | 'host';
   readonly namedContexts: ReadonlyMap<string, NamedContext<Image>>;
+  /** The context's own time, seconds since the Unix epoch, if it has one (ARG-9). */
+  readonly contextEpoch?: number | undefined;
   /** Called once for each full reference and platform; several go on at once. */
   readonly resolveImage: (
     reference: string,

@@ -114,7 +114,6 @@ describe('createRequest()', () => {
   });
 
   const refused: readonly (readonly [string, readonly string[], string])[] = [
-    ['a Dockerfile from stdin', ['-f', '-'], 'ERR_UNSUPPORTED'],
     ['--pull=never', ['--pull=never'], 'ERR_UNSUPPORTED'],
     ['an unknown pull policy', ['--pull=perhaps'], 'ERR_USAGE'],
     ['an unknown network', ['--network=mine'], 'ERR_USAGE'],
@@ -127,13 +126,29 @@ describe('createRequest()', () => {
     });
   }
 
-  for (const context of ['-', 'https://x.example/y.git', 'git@x.example:y', 'github.com/x/y']) {
-    it(`rejects the context "${context}" (CTX-1)`, async () => {
-      const command = parseArgs([context]);
-      assert.ok(command.kind === 'build');
-      await assert.rejects(createRequest(command.flags, {}), { code: 'ERR_CONTEXT_UNSUPPORTED' });
+  const given = async (...argv: readonly string[]) => {
+    const command = parseArgs(argv);
+    assert.ok(command.kind === 'build');
+    return (await createRequest(command.flags, {})).options;
+  };
+
+  for (const context of ['.', 'https://x.example/y.tar', 'git@x.example:y', 'github.com/x/y']) {
+    it(`hands on the context "${context}" as it is (CTX-1)`, async () => {
+      assert.equal((await given(context)).context, context);
     });
   }
+
+  it('takes "-" for standard input: the context, or the Dockerfile, not both (CTX-1)', async () => {
+    assert.equal((await given('-')).context, process.stdin);
+    assert.equal((await given('-f', '-', '.')).dockerfile, process.stdin);
+    assert.equal((await given('-f', 'https://x.example/D', '.')).dockerfile, 'https://x.example/D');
+    await assert.rejects(given('-f', '-', '-'), { code: 'ERR_USAGE' });
+  });
+
+  it('names the ignore file (IGN-9)', async () => {
+    assert.equal((await given('--ignorefile', 'x', '.')).ignoreFile, 'x');
+    assert.equal((await given('.')).ignoreFile, undefined);
+  });
 });
 
 describe('--secret (BXS-5)', () => {
