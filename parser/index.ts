@@ -10,6 +10,7 @@ export {
 } from './dockerfile.ts';
 export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
 export { lintConfigOf } from './lint/config.ts';
+export { applyFixes, type FixedText } from './lint/fix.ts';
 export { lint } from './lint/lint.ts';
 export type {
   BaseImageFacts,

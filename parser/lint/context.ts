@@ -4,9 +4,10 @@ import { suggest } from '../../src/errors.ts';
 import type { Dockerfile } from '../ast.ts';
 import { expandWord, type ExpandOptions } from '../expand.ts';
 import type { GlobalVariables } from './global-args.ts';
-import type { LintOptions } from './options.ts';
-import type { Reporter, Warn } from './reporter.ts';
+import type { BaseImageFacts, LintOptions } from './options.ts';
+import type { FindFix, Reporter, Warn } from './reporter.ts';
 import { RULES } from './rules.ts';
+import type { SourceLines } from './source-lines.ts';
 import type { StageScope } from './stage-scope.ts';
 
 /** The same for a whole run. */
@@ -16,12 +17,17 @@ export interface StageChecks {
   readonly options: LintOptions;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly reporter: Reporter;
+  readonly lines: SourceLines;
 }
 
 /** The same for one instruction. */
 export interface InstructionContext extends StageChecks {
   readonly scope: StageScope;
   readonly warn: Warn;
+  /** The same with a fix, which a trigger's warning never has: it is not in the file. */
+  readonly warnFixable: (fix: FindFix) => Warn;
+  /** About the image that the stage begins with. */
+  readonly facts: BaseImageFacts | undefined;
 }
 
 /** A word's value; reports the variables that nobody defined. */

@@ -1,31 +1,46 @@
 /** Checks of what is written, without evaluating anything. */
 
 import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from '../ast.ts';
+import { matchAs, renameStage } from './fixes-from.ts';
+import { dropEmptyLines, replaceKeyword, toAuthorsLabel } from './fixes-written.ts';
+import type { Fix } from './options.ts';
 import type { Reporter } from './reporter.ts';
 import { RULES } from './rules.ts';
+import type { SourceLines } from './source-lines.ts';
 import type { LintStage } from './stages.ts';
 
 /** Reports continuations, casing, stage names, MAINTAINER and description comments. */
-export function checkFile(
-  dockerfile: Dockerfile,
-  stages: readonly LintStage[],
-  reporter: Reporter,
-): void {
+export function checkFile(dockerfile: Dockerfile, checks: FileChecks): void {
+  const { stages, reporter, lines } = checks;
   for (const { range } of dockerfile.warnings) {
-    reporter.atRange(range)(RULES.NoEmptyContinuation);
+    const fix = (): Fix | undefined => dropEmptyLines(dockerfile, range, lines);
+    reporter.atRange(range, fix)(RULES.NoEmptyContinuation);
   }
-  for (const instruction of dockerfile.instructions) checkWritten(instruction, reporter);
+  for (const instruction of dockerfile.instructions) {
+    checkWritten(instruction, { ...checks, dockerfile });
+  }
   checkStageNames(stages, reporter);
-  checkKeywords(stages, reporter);
+  checkKeywords(stages, checks);
 }
 
-function checkWritten(instruction: Instruction, reporter: Reporter): void {
+export interface FileChecks {
+  readonly stages: readonly LintStage[];
+  readonly reporter: Reporter;
+  readonly lines: SourceLines;
+}
+
+type WrittenChecks = FileChecks & { readonly dockerfile: Dockerfile };
+
+function checkWritten(instruction: Instruction, checks: WrittenChecks): void {
+  const { reporter, dockerfile, lines } = checks;
   switch (instruction.kind) {
     case 'maintainer':
-      reporter.at(instruction)(RULES.MaintainerDeprecated);
+      reporter.fixable(instruction, () => toAuthorsLabel(instruction, dockerfile, lines))(
+        RULES.MaintainerDeprecated,
+      );
       return;
     case 'from':
-      checkFromWords(instruction, reporter);
+      checkFromWords(instruction, checks);
       if (instruction.name !== undefined) checkComment(instruction, [instruction.name], reporter);
       return;
     case 'arg':
@@ -39,17 +54,23 @@ function checkWritten(instruction: Instruction, reporter: Reporter): void {
   }
 }
 
-function checkFromWords(from: FromInstruction, reporter: Reporter): void {
+function checkFromWords(from: FromInstruction, checks: WrittenChecks): void {
+  const { reporter, dockerfile, lines } = checks;
   if (from.name === undefined) return;
-  const warn = reporter.at(from);
-  if (from.name !== from.name.toLowerCase()) warn(RULES.StageNameCasing, from.name);
+  if (from.name !== from.name.toLowerCase()) {
+    reporter.fixable(from, () => renameStage(from, dockerfile, lines))(
+      RULES.StageNameCasing,
+      from.name,
+    );
+  }
   const [, as = ''] = /\s(as)\s+\S+$/i.exec(from.text) ?? [];
   const { keyword } = from;
   const isAlike =
     keyword === keyword.toLowerCase()
       ? as === as.toLowerCase()
       : keyword !== keyword.toUpperCase() || as === as.toUpperCase();
-  if (!isAlike) warn(RULES.FromAsCasing, keyword, as);
+  if (isAlike) return;
+  reporter.fixable(from, () => matchAs(from, lines))(RULES.FromAsCasing, keyword, as);
 }
 
 /** The last comment line above describes what is declared (DIR-9). */
@@ -83,7 +104,7 @@ function checkStageNames(stages: readonly LintStage[], reporter: Reporter): void
 }
 
 /** ARGs above the first FROM belong to no stage and are not counted, as in BuildKit. */
-function checkKeywords(stages: readonly LintStage[], reporter: Reporter): void {
+function checkKeywords(stages: readonly LintStage[], { reporter, lines }: FileChecks): void {
   const instructions = stages.flatMap(({ from, instructions }) => [from, ...instructions]);
   const keywords = instructions.map(({ keyword }) => keyword);
   const lower = keywords.filter((keyword) => keyword === keyword.toLowerCase()).length;
@@ -94,6 +115,7 @@ function checkKeywords(stages: readonly LintStage[], reporter: Reporter): void {
     const expected = isLower ? keyword.toLowerCase() : keyword.toUpperCase();
     if (keyword === expected) continue;
     const casing = isLower ? 'lowercase' : 'uppercase';
-    reporter.at(instruction)(RULES.ConsistentInstructionCasing, keyword, casing);
+    const fix = (): Fix | undefined => replaceKeyword(instruction, expected, lines);
+    reporter.fixable(instruction, fix)(RULES.ConsistentInstructionCasing, keyword, casing);
   }
 }

@@ -4,8 +4,11 @@ import { suggest } from '../../src/errors.ts';
 import type { Dockerfile } from '../ast.ts';
 import { expandWord } from '../expand.ts';
 import type { GlobalVariables } from './global-args.ts';
+import { dropPlatform } from './fixes-from.ts';
+import type { Fix } from './options.ts';
 import type { Reporter, Warn } from './reporter.ts';
 import { RULES } from './rules.ts';
+import type { SourceLines } from './source-lines.ts';
 import type { LintStage } from './stages.ts';
 
 export interface FromChecks {
@@ -14,12 +17,13 @@ export interface FromChecks {
   /** As they are without `--build-arg`. */
   readonly defaults: GlobalVariables;
   readonly reporter: Reporter;
+  readonly lines: SourceLines;
 }
 
 /** Reports on a stage's image name and platform. */
 export function checkFrom(
   stage: LintStage,
-  { dockerfile, globals, defaults, reporter }: FromChecks,
+  { dockerfile, globals, defaults, reporter, lines }: FromChecks,
 ): void {
   const { from } = stage;
   const warn = reporter.at(from);
@@ -43,7 +47,8 @@ export function checkFrom(
     only === 'TARGETPLATFORM' &&
     platform.text === globals.values.get(only)
   ) {
-    warn(RULES.RedundantTargetPlatform, from.platform);
+    const fix = (): Fix | undefined => dropPlatform(from, lines);
+    reporter.fixable(from, fix)(RULES.RedundantTargetPlatform, from.platform);
   }
 }
 

@@ -6,12 +6,15 @@ import type {
   HealthcheckInstruction,
   Instruction,
   PairsInstruction,
+  Word,
   WordInstruction,
 } from '../ast.ts';
 import { expandWords } from '../expand.ts';
 import { parseMount } from '../mount.ts';
 import { expandReporting, type InstructionContext, NOT_EXPORTED } from './context.ts';
 import { checkCopy } from './copy-checks.ts';
+import { lowerProtocol, toJson, toPair } from './fixes-values.ts';
+import type { Fix } from './options.ts';
 import { RULES } from './rules.ts';
 import type { StageScope } from './stage-scope.ts';
 
@@ -52,7 +55,7 @@ function evaluate(instruction: Instruction, context: InstructionContext): void {
       }
       return;
     case 'expose':
-      for (const { text } of instruction.ports) checkPorts(text, context);
+      for (const word of instruction.ports) checkPorts(word, context);
       return;
     case 'shell':
       context.scope.hasShell = instruction.argv.length > 0;
@@ -82,7 +85,10 @@ function checkPairs(instruction: PairsInstruction, context: InstructionContext):
   const pairs = instruction.pairs.map(
     ({ name, value }) => [expandReporting(name, context), expandReporting(value, context)] as const,
   );
-  if (instruction.legacy) context.warn(RULES.LegacyKeyValueFormat, instruction.keyword);
+  if (instruction.legacy) {
+    const fix = (): Fix | undefined => toPair(instruction, context.dockerfile, context.lines);
+    context.warnFixable(fix)(RULES.LegacyKeyValueFormat, instruction.keyword);
+  }
   if (instruction.kind === 'label') return;
   for (const [name, value] of pairs) {
     if (isSecret(name)) context.warn(RULES.SecretsUsedInArgOrEnv, 'ENV', name);
@@ -105,7 +111,8 @@ function isSecret(name: string): boolean {
 function checkCommand(instruction: CommandInstruction, context: InstructionContext): void {
   checkOnce(instruction, context);
   if (instruction.command.form === 'shell' && !context.scope.hasShell) {
-    context.warn(RULES.JSONArgsRecommended, instruction.keyword);
+    const fix = (): Fix | undefined => toJson(instruction, context);
+    context.warnFixable(fix)(RULES.JSONArgsRecommended, instruction.keyword);
   }
 }
 
@@ -132,11 +139,13 @@ function checkWord(instruction: WordInstruction, context: InstructionContext): v
 }
 
 /** BuildKit does not look for undefined variables here. */
-function checkPorts(text: string, { scope, warn }: InstructionContext): void {
+function checkPorts(word: Word, { scope, warn, warnFixable }: InstructionContext): void {
   const { escape, variables } = scope;
-  for (const port of expandWords(text, (name) => variables.get(name), { escape })) {
+  for (const port of expandWords(word.text, (name) => variables.get(name), { escape })) {
     const protocol = port.slice(port.lastIndexOf(':') + 1).split('/')[1] ?? '';
-    if (protocol !== protocol.toLowerCase()) warn(RULES.ExposeProtoCasing, port);
+    if (protocol !== protocol.toLowerCase()) {
+      warnFixable(() => lowerProtocol(word))(RULES.ExposeProtoCasing, port);
+    }
     const mapping = port.slice(0, Math.max(port.lastIndexOf(':'), 0));
     if (/[^:]/.test(mapping)) warn(RULES.ExposeInvalidFormat, port);
   }

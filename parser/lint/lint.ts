@@ -26,10 +26,10 @@ export function lint(dockerfile: Dockerfile, options: LintOptions = {}): readonl
   const defaults = globalVariables(dockerfile, options, {});
   const stages = stagesOf(dockerfile, globals.values);
   const lines = new SourceLines(dockerfile);
-  checkFile(dockerfile, stages, reporter);
-  for (const stage of stages) checkFrom(stage, { dockerfile, globals, defaults, reporter });
+  checkFile(dockerfile, { stages, reporter, lines });
+  for (const stage of stages) checkFrom(stage, { dockerfile, globals, defaults, reporter, lines });
   const needed = neededStages(stages, options.target);
-  const checker = new StageChecker({ dockerfile, globals, options, buildArgs, reporter });
+  const checker = new StageChecker({ dockerfile, globals, options, buildArgs, reporter, lines });
   for (const stage of stages) if (needed.has(stage)) checker.check(stage);
   const scopeOf = (stage: LintStage): StageScope | undefined => checker.scopeAfter(stage);
   checkBeyond({ dockerfile, options, globals, reporter, lines, stages, needed, scopeOf });

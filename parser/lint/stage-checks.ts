@@ -23,20 +23,24 @@ export class StageChecker {
   check(stage: LintStage): StageScope {
     const known = this.#ends.get(stage);
     if (known !== undefined) return known;
-    const { options, dockerfile, reporter } = this.#checks;
-    const facts =
-      stage.base === undefined && !stage.isScratch ? options.baseImage?.(stage.index) : undefined;
+    const { dockerfile, reporter } = this.#checks;
+    const facts = stage.base === undefined ? this.#factsOf(stage) : undefined;
     if (facts !== undefined) this.#checkPlatform(stage, facts);
     const parent = stage.base === undefined ? undefined : this.check(stage.base);
     const scope = new StageScope({ parent, facts, escape: dockerfile.escape });
     this.#ends.set(stage, scope);
-    const context = { ...this.#checks, scope };
+    const context = { ...this.#checks, scope, facts: this.#factsOf(stage) };
     for (const trigger of triggersOf(stage, facts)) {
       // A trigger has no place in the file; the FROM that sets it off has.
-      checkInstruction(trigger, { ...context, warn: reporter.at(stage.from) });
+      const warn = reporter.at(stage.from);
+      checkInstruction(trigger, { ...context, warn, warnFixable: () => warn });
     }
     for (const instruction of stage.instructions) {
-      checkInstruction(instruction, { ...context, warn: reporter.at(instruction) });
+      checkInstruction(instruction, {
+        ...context,
+        warn: reporter.at(instruction),
+        warnFixable: (fix) => reporter.fixable(instruction, fix),
+      });
     }
     return scope;
   }
@@ -44,6 +48,12 @@ export class StageChecker {
   /** What holds at the end of a stage that was checked. */
   scopeAfter(stage: LintStage): StageScope | undefined {
     return this.#ends.get(stage);
+  }
+
+  #factsOf(stage: LintStage): BaseImageFacts | undefined {
+    let first = stage;
+    while (first.base !== undefined) first = first.base;
+    return first.isScratch ? undefined : this.#checks.options.baseImage?.(first.index);
   }
 
   /** The variant does not matter. */

@@ -1,6 +1,7 @@
 /** Checks of COPY, ADD and RUN as layers: what spoils the cache, and what is one too many. */
 
 import type { AddInstruction, CopyInstruction, Instruction, RunInstruction } from '../../ast.ts';
+import { replaceKeyword } from '../fixes-written.ts';
 import type { Fix } from '../options.ts';
 import type { BeyondChecks, BeyondStage, StageRun } from './context.ts';
 import { type DependencyInstall, findDependencyInstall } from './dependencies.ts';
@@ -33,12 +34,9 @@ function checkAdd(add: AddInstruction, { reporter, lines }: BeyondChecks): void 
   if (names.some((name) => name.includes('$') || URL.test(name) || mayBeArchive(name))) return;
   const isSure = names.every((name) => name === '' || isNoArchive(name));
   const find = (): Fix | undefined => {
-    const { keyword, range } = add;
-    const start = range.start;
-    const word = { start, end: { line: start.line, column: start.column + keyword.length } };
-    if (!isSure || lines.slice(word) !== keyword) return undefined;
-    const text = keyword === keyword.toLowerCase() ? 'copy' : 'COPY';
-    return { description: `write ${text} instead of ${keyword}`, edits: [{ range: word, text }] };
+    const { keyword } = add;
+    const copy = keyword === keyword.toLowerCase() ? 'copy' : 'COPY';
+    return isSure ? replaceKeyword(add, copy, lines) : undefined;
   };
   reporter.fixable(add, find)(OWN_RULES.AddLocalFile, names.find((name) => name !== '') ?? '<<');
 }

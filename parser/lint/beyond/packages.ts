@@ -124,7 +124,11 @@ function checkUpdate({ run, calls }: StageRun, { reporter }: BeyondChecks): void
 }
 
 function checkApk(install: Install, { run, calls }: StageRun, { reporter }: BeyondChecks): void {
-  if (install.call.args.some(({ text }) => /^--(?:no-cache|cache-dir)|FLAG|OPT|ARG/.test(text))) {
+  if (
+    install.call.args.some(({ text }) =>
+      /^--(?:no-cache|no-network|cache-dir)|FLAG|OPT|ARG/.test(text),
+    )
+  ) {
     return;
   }
   const isRemoved = calls.some(

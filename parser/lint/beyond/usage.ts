@@ -2,23 +2,38 @@
 
 import { suggest } from '../../../src/errors.ts';
 import { parseInstruction } from '../../dockerfile.ts';
-import { usedStages } from '../stages.ts';
+import { type LintStage, usedStages } from '../stages.ts';
 import type { BeyondChecks } from './context.ts';
 import { OWN_RULES } from './rules.ts';
 
-/** With a target, somebody chose; without one, the last stage is what counts (FROM-8). */
+/**
+ * With a target, somebody chose; without one, the last stage is what counts (FROM-8). Several stages
+ * that have a name and no user are most likely targets: then only those without a name are reported.
+ */
 export function checkStages({ allStages, options, reporter }: BeyondChecks): void {
   if (options.target !== undefined && options.target !== '') return;
   const stages = allStages.map(({ stage }) => stage);
   const used = new Set(stages.flatMap((stage) => usedStages(stages, stage)));
-  for (const { from, index } of stages.slice(0, -1)) {
-    const stage = stages[index];
-    if (stage === undefined || used.has(stage)) continue;
-    reporter.at(from)(
-      OWN_RULES.UnusedStage,
-      from.name === undefined ? String(index) : `"${from.name}"`,
-    );
+  const patterns = stages.flatMap(computedNames);
+  const unused = stages.slice(0, -1).filter((stage) => {
+    const isMeant = patterns.some((pattern) => pattern.test(stage.name));
+    return !used.has(stage) && !isMeant;
+  });
+  const hasTargets = unused.filter(({ name }) => name !== '').length > 1;
+  for (const { from, name, index } of unused) {
+    if (name !== '' && hasTargets) continue;
+    const shown = from.name === undefined ? String(index) : `"${from.name}"`;
+    reporter.at(from)(OWN_RULES.UnusedStage, shown);
   }
+}
+
+/** What `FROM build-$ARCH` may name with another value than today's. */
+function computedNames({ from }: LintStage): readonly RegExp[] {
+  const { text } = from.image;
+  if (!text.includes('$')) return [];
+  const parts = text.split(/\$(?:\{[^}]*\}?|\w+)/);
+  const escaped = parts.map((part) => part.replace(/[^\w-]/g, '\\$&'));
+  return [new RegExp(`^${escaped.join('.*')}$`)];
 }
 
 /** ARG-5, ARG-8: these mean something without an ARG. */
