@@ -69,12 +69,18 @@ export function applyConfig(
       container.User = state.expand(instruction.value);
       return `USER ${container.User}`;
     case 'workdir':
-      container.WorkingDir = resolvePath(state.workingDirectory, state.expand(instruction.value));
+      container.WorkingDir = nextDirectory(state, state.expand(instruction.value));
       return `WORKDIR ${container.WorkingDir}`;
     case 'stopsignal':
       container.StopSignal = checkStopSignal(state.expand(instruction.value));
       return `STOPSIGNAL ${container.StopSignal}`;
   }
+}
+
+/** Docker's images have an absolute path as it is written, also with a slash at its end (META-6). */
+function nextDirectory(state: StageState<unknown>, path: string): string {
+  if (path === '') return state.container.WorkingDir || '/';
+  return path.startsWith('/') ? path : resolvePath(state.workingDirectory, path);
 }
 
 /** Declared, but never in the environment (ARG-10). */

@@ -34,8 +34,8 @@ function planConfig<Image>(
   const text = applyConfig(state, instruction, planning);
   const path = state.workingDirectory;
   // The root is always there (META-6).
-  if (instruction.kind === 'workdir' && path !== '/') {
-    const names = { name: planning.nextName(), history: layerEntry(`WORKDIR ${path}`) };
+  if (instruction.kind === 'workdir' && text !== undefined && path !== '/') {
+    const names = { name: planning.nextName(), history: layerEntry(text) };
     const base = stepBase(state, planning, names);
     return Object.freeze({ kind: 'workdir', ...base, path, user: state.user });
   }

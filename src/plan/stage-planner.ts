@@ -7,7 +7,6 @@ import { invalid, locationOf, unsupported } from './failures.ts';
 import type { GlobalArgs } from './global-args.ts';
 import type { BaseImage, PlanOptions } from './options.ts';
 import { findOrigin } from './origin.ts';
-import { resolvePath } from './paths.ts';
 import { planInstruction } from './plan-instruction.ts';
 import type { FindOrigin } from './planning.ts';
 import type { Source, Sources } from './sources.ts';
@@ -153,7 +152,7 @@ export class StagePlanner<Image extends BaseImage> {
     return new StageState<Image>({
       outline,
       platform: start.platform,
-      config: startConfig(start.config, (path) => resolvePath('/', path)),
+      config: startConfig(start.config),
       parent: start.parent,
       escape: this.#options.dockerfile.escape,
       ignoreCache: noCache || noCacheFilter.some((name) => name.toLowerCase() === outline.name),

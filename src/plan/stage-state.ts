@@ -3,6 +3,7 @@
 import { type Dockerfile, expandWord } from '../../parser/index.ts';
 import type { ContainerConfig, ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
+import { resolvePath } from './paths.ts';
 import type { StageOutline } from './stage-outline.ts';
 import type { PlannedArg, PlannedStage, Step } from './step.ts';
 
@@ -85,9 +86,9 @@ export class StageState<Image> {
     return new Map([...this.#args].map(([name, value]) => [name, this.#env.get(name) ?? value]));
   }
 
-  /** Absolute; `/` when nothing was said. */
+  /** Absolute, clean; `/` when nothing was said. */
   get workingDirectory(): string {
-    return this.container.WorkingDir || '/';
+    return resolvePath('/', this.container.WorkingDir ?? '');
   }
 
   get user(): string {
@@ -130,8 +131,8 @@ export function scratchConfig(platform: Platform): StageConfig {
   return { ...platform, config: { WorkingDir: '/', Env: [`PATH=${DEFAULT_PATH}`] } };
 }
 
-/** The config with a PATH, unless Windows has its own, and a clean working directory: what every stage starts with (FROM-10, FROM-11). */
-export function startConfig(config: StageConfig, resolve: (path: string) => string): StageConfig {
+/** The config with a PATH, unless Windows has its own, and an absolute working directory: what every stage starts with (FROM-10, FROM-11). */
+export function startConfig(config: StageConfig): StageConfig {
   const { Env: env = [], WorkingDir: directory } = config.config;
   const hasPath = config.os === 'windows' || pairsOf(env).some(([name]) => name === 'PATH');
   return {
@@ -139,7 +140,9 @@ export function startConfig(config: StageConfig, resolve: (path: string) => stri
     config: {
       ...config.config,
       Env: Object.freeze(hasPath ? [...env] : [...env, `PATH=${DEFAULT_PATH}`]),
-      ...(directory && { WorkingDir: resolve(directory) }),
+      ...(directory && {
+        WorkingDir: directory.startsWith('/') ? directory : resolvePath('/', directory),
+      }),
     },
   };
 }

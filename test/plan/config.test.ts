@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { hasCode } from '../../src/errors.ts';
-import { formatDuration, quoteList } from '../../src/plan/go-format.ts';
 import { configOf, historyOf, PATH, plan, stepsOf } from './support.ts';
 
 const START = { Env: [PATH], WorkingDir: '/' };
@@ -158,6 +157,18 @@ describe('config and history', () => {
     },
     { text: 'WORKDIR /', config: {}, history: 'WORKDIR /', ids: 'META-6' },
     {
+      text: 'WORKDIR /a/',
+      config: { WorkingDir: '/a/' },
+      history: 'WORKDIR /a/',
+      ids: 'META-6, META-7',
+    },
+    {
+      text: 'WORKDIR /a/\nWORKDIR $NONE',
+      config: { WorkingDir: '/a/' },
+      history: 'WORKDIR /a/',
+      ids: 'META-6',
+    },
+    {
       text: 'WORKDIR /a/\nENV D=c\nWORKDIR ./b/../$D',
       config: { Env: [PATH, 'D=c'], WorkingDir: '/a/c' },
       history: 'WORKDIR /a/c',
@@ -207,7 +218,7 @@ describe('config and history', () => {
   });
 
   it('makes directories as the user in force (META-6)', async () => {
-    const [, step] = await stepsOf('FROM scratch\nUSER app\nWORKDIR sub');
+    const [, step] = await stepsOf('FROM scratch\nUSER app\nWORKDIR /x/../sub/');
     assert.ok(step?.kind === 'workdir');
     assert.deepEqual([step.path, step.user], ['/sub', 'app']);
   });
@@ -230,156 +241,4 @@ describe('config and history', () => {
       });
     });
   }
-});
-
-describe('variables', () => {
-  it('are those of the image, of ENV and of ARG, wherever words are expanded (VAR-7)', async () => {
-    const text = [
-      'ARG G=global',
-      'FROM a',
-      'ARG A=arg G',
-      'ENV E=env',
-      'LABEL $I=${A}-$E "x$G"=1',
-      'EXPOSE 1${A:+0}',
-      'STOPSIGNAL SIG${NONE:-TERM}',
-      'USER $A:$E',
-      'VOLUME /$I ["/$E"]',
-      'VOLUME ["/$E"]',
-      'WORKDIR $I/$A',
-      'ONBUILD RUN $A',
-      'CMD $A',
-    ].join('\n');
-    const images = { 'docker.io/library/a:latest': { Env: ['I=image'] } };
-    assert.deepEqual(await configOf(text, { images }), {
-      Env: ['I=image', PATH, 'E=env'],
-      Labels: { image: 'arg-env', xglobal: '1' },
-      ExposedPorts: { '10/tcp': {} },
-      StopSignal: 'SIGTERM',
-      User: 'arg:env',
-      Volumes: { '/image': {}, '[/env]': {}, '/env': {} },
-      WorkingDir: '/image/arg',
-      OnBuild: ['RUN $A'],
-      Cmd: ['/bin/sh', '-c', '$A'],
-      ArgsEscaped: true,
-    });
-  });
-
-  it('stay as they are in commands, shells and health checks (VAR-9)', async () => {
-    const text =
-      'FROM scratch\nENV A=1\nSHELL ["$A"]\nENTRYPOINT ["$A"]\nCMD ["$A"]\nHEALTHCHECK CMD $A';
-    const { Env: _, WorkingDir: __, ...config } = await configOf(text);
-    assert.deepEqual(config, {
-      Shell: ['$A'],
-      Entrypoint: ['$A'],
-      Cmd: ['$A'],
-      ArgsEscaped: true,
-      Healthcheck: { Test: ['CMD-SHELL', '$A'] },
-    });
-  });
-
-  it('are refused in --from, also of a trigger (VAR-9)', async () => {
-    const message = /variable expansion is not supported for --from, define a new stage with FROM/;
-    const images = { 'docker.io/library/a:latest': { OnBuild: ['COPY --from=$A / /'] } };
-    for (const text of ['ARG A=x\nFROM scratch\nCOPY --from=$A / /', 'ARG A=x\n\nFROM a']) {
-      await assert.rejects(plan(text, { images }), (error) => {
-        assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
-        assert.match(error.message, message);
-        assert.equal(error.location?.range.start.line, 3);
-        return true;
-      });
-    }
-  });
-});
-
-describe('ONBUILD', () => {
-  it('stores triggers without a history entry (HC-4)', async () => {
-    const text = 'FROM scratch\nONBUILD RUN a\nONBUILD COPY . /x';
-    assert.deepEqual((await configOf(text)).OnBuild, ['RUN a', 'COPY . /x']);
-    assert.deepEqual(await historyOf(text), []);
-  });
-
-  it('runs the triggers of an image first, and clears them (HC-5)', async () => {
-    const images = {
-      'docker.io/library/a:latest': { OnBuild: ['ARG V=1', 'RUN one $V', 'ENV A=1'] },
-    };
-    const text = 'FROM a\nRUN two';
-    const { target, unusedBuildArgs } = await plan(text, { images, buildArgs: { V: '2' } });
-    assert.deepEqual(
-      target.steps.map(({ name }) => name),
-      ['ONBUILD ARG V=1', '[2/3] ONBUILD RUN one $V', 'ONBUILD ENV A=1', '[3/3] RUN two'],
-    );
-    assert.equal(target.config.config.OnBuild, undefined);
-    assert.ok(target.steps.every(({ history }) => history !== undefined));
-    assert.equal(target.steps[0]?.location.range.start.line, 1);
-    assert.deepEqual(unusedBuildArgs, []);
-  });
-
-  it("runs a stage's triggers in its children, not in theirs (HC-5)", async () => {
-    const text = 'FROM scratch AS a\nONBUILD ENV X=1\nFROM a AS b\nFROM b';
-    const { stages } = await plan(text);
-    assert.deepEqual(
-      stages.map(({ steps, config }) => [steps.length, config.config.OnBuild]),
-      [
-        [1, ['ENV X=1']],
-        [1, undefined],
-        [0, undefined],
-      ],
-    );
-  });
-
-  it('finds stages and images that only triggers need (HC-5)', async () => {
-    const images = {
-      'docker.io/library/a:latest': {
-        OnBuild: ['COPY --from=dep /x /', 'RUN --mount=from=busybox,target=/b true'],
-      },
-    };
-    const { stages } = await plan('FROM scratch AS dep\nFROM scratch AS no\nFROM a', { images });
-    assert.deepEqual(
-      stages.map(({ index }) => index),
-      [0, 2],
-    );
-  });
-
-  it('runs a trigger with a heredoc (HC-4)', async () => {
-    const images = { 'docker.io/library/a:latest': { OnBuild: ['RUN <<EOF\necho 1\nEOF\n'] } };
-    assert.deepEqual(await historyOf('FROM a', { images }), ['RUN /bin/sh -c echo 1\n # buildkit']);
-  });
-
-  it('rejects a bad trigger at the FROM that runs it (HC-4)', async () => {
-    for (const trigger of ['NOPE x', 'FROM scratch', 'ONBUILD RUN x', 'RUN a\nRUN b']) {
-      const images = { 'docker.io/library/a:latest': { OnBuild: [trigger] } };
-      await assert.rejects(plan('ARG X\nFROM a', { images }), (error) => {
-        assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID') || hasCode(error, 'ERR_PARSE'));
-        assert.equal(error.location?.file, 'Dockerfile');
-        assert.equal(error.location.range.start.line, 2);
-        return true;
-      });
-    }
-  });
-});
-
-describe('go-format', () => {
-  const durations: readonly (readonly [number, string])[] = [
-    [0, '0s'],
-    [1, '1ns'],
-    [1500, '1.5µs'],
-    [2e6, '2ms'],
-    [1.5e9, '1.5s'],
-    [90e9, '1m30s'],
-    [3600e9, '1h0m0s'],
-    [3661.1e9, '1h1m1.1s'],
-  ];
-  for (const [nanoseconds, text] of durations) {
-    it(`prints ${nanoseconds} ns as ${text} (HC-3)`, () => {
-      assert.equal(formatDuration(nanoseconds), text);
-    });
-  }
-
-  it('quotes as Go does (CMD-5)', () => {
-    assert.equal(
-      quoteList(['a"\\', '\n\t\x00', 'ü😀', '\u200b\u00a0']),
-      '["a\\"\\\\" "\\n\\t\\x00" "ü😀" "\\u200b\\u00a0"]',
-    );
-    assert.equal(quoteList([]), '[]');
-  });
 });

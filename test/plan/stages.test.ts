@@ -188,7 +188,7 @@ describe('planBuild(): stages', () => {
         Env: ['A=1', PATH],
         Cmd: ['sh'],
         User: 'app',
-        WorkingDir: '/srv',
+        WorkingDir: '/srv/',
         Labels: { a: 'b' },
         Healthcheck: { Test: ['NONE'] },
       },
