@@ -94,6 +94,10 @@ function lowerAll(list: InstructionList, sink: ErrorSink, wrongLines: Set<number
   let hasStage = wrongLines.size > 0;
   for (const node of list.nodes) {
     if (sink.isFull()) return instructions;
+    if (isRemnant(node, list, wrongLines)) {
+      wrongLines.add(node.range.end.line);
+      continue;
+    }
     try {
       const instruction = lowerInstruction(node, list);
       if (instruction.kind === 'from') hasStage = true;
@@ -103,7 +107,7 @@ function lowerAll(list: InstructionList, sink: ErrorSink, wrongLines: Set<number
       instructions.push(instruction);
     } catch (error) {
       if (!(error instanceof TsbuildError)) throw error;
-      if (!isRemnant(node, list, wrongLines)) sink.report(error);
+      sink.report(error);
       wrongLines.add(node.range.end.line);
       // What is wrong may have been meant to begin one; and one complaint that none has is enough.
       hasStage = true;
