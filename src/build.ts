@@ -62,6 +62,7 @@ async function reportWarnings(
     input,
     stages: plan.stages,
     target: options.target ?? '',
+    beyond: 'severe',
   });
   for (const { rule, message, range } of warnings) {
     const location = { file: input.file.name, source: input.file.text, range };
@@ -88,8 +89,8 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
     (stop, stage) =>
       createStepContext({
         session,
-        context: input.scan,
-        namedContext: input.scanNamed,
+        context: async () => toldOf(await input.scan(), progress),
+        namedContext: async (name) => toldOf(await input.scanNamed(name), progress),
         fetchFile: input.fetchFile,
         sandbox: sandboxOf(options),
         firstRun: plan.stages.flatMap(({ steps }) => steps).find(({ kind }) => kind === 'run')
@@ -168,4 +169,15 @@ function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],
   };
+}
+
+/** A tar has no sockets: who copies a directory with one in it hears of it. */
+function toldOf(context: ScannedContext, progress: Progress): ScannedContext {
+  const sockets = context.kind === 'directory' ? context.sockets : [];
+  if (sockets.length > 0) {
+    const names = sockets.slice(0, 5).map((name) => `"${name}"`);
+    const more = sockets.length > 5 ? `, and ${sockets.length - 5} more` : '';
+    progress.notice('info', `Sockets are not copied: ${names.join(', ')}${more}`);
+  }
+  return context;
 }

@@ -1,11 +1,13 @@
 /** Checks a Dockerfile without building it: parse → plan → lint. */
 
 import {
+  applyFixes,
   type BaseImageFacts,
   type Dockerfile,
   type FromInstruction,
   lint,
   lintConfigOf,
+  type LintOptions,
   type LintWarning,
   parseDockerfileWithErrors,
 } from '../parser/index.ts';
@@ -42,6 +44,47 @@ export interface CheckResult {
  * a TsbuildError when there is nothing to check, and with the signal's reason.
  */
 export async function check(options: BuildOptions): Promise<CheckResult> {
+  return await withCheck(options, async (result) => await Promise.resolve(result));
+}
+
+/** What `fix()` answers: what is left to say about `source`, the text with the fixes. */
+export interface FixResult extends CheckResult {
+  /** The text as it was. */
+  readonly before: string;
+  /** What was mended; each has its place in the text as it was then. */
+  readonly fixed: readonly LintWarning[];
+}
+
+/**
+ * Like `check()`, with every fix applied that a warning offers, until none is left. Writes nothing:
+ * the new text is in the result.
+ */
+export async function fix(options: BuildOptions): Promise<FixResult> {
+  return await withCheck(options, async (result, recheck) => {
+    const fixed: LintWarning[] = [];
+    let { source, warnings } = result;
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const next = applyFixes(source, warnings);
+      if (next.fixed.length === 0) break;
+      fixed.push(...next.fixed);
+      source = next.text;
+      warnings = await recheck(source);
+    }
+    return { ...result, source, warnings, before: result.source, fixed };
+  });
+}
+
+/** A fix may make room for the next one; after so many rounds, two of them undo each other. */
+const MAX_ROUNDS = 20;
+
+/** `recheck`: the warnings about another text of the same build. */
+async function withCheck<T>(
+  options: BuildOptions,
+  use: (
+    result: CheckResult,
+    recheck: (text: string) => Promise<readonly LintWarning[]>,
+  ) => Promise<T>,
+): Promise<T> {
   options.signal?.throwIfAborted();
   const request = readRequest(options);
   const signal = options.signal ?? new AbortController().signal;
@@ -60,14 +103,20 @@ export async function check(options: BuildOptions): Promise<CheckResult> {
         })
       : { stages: [], error: joinErrors(errors) };
     const { target } = options;
-    const linted = await lintBuild(dockerfile, { options, request, input, stages, target });
-    const { warnings } = linted;
-    return {
-      warnings: error === undefined ? warnings : certain(warnings, { dockerfile, stages, errors }),
-      error: error ?? linted.error,
-      file: file.name,
-      source: file.text,
+    const lintIt = async (
+      checked: Dockerfile,
+    ): Promise<Pick<CheckResult, 'warnings' | 'error'>> => {
+      const work: LintBuild = { options, request, input, stages, target, beyond: 'all' };
+      const linted = await lintBuild(checked, work);
+      if (error === undefined) return linted;
+      const warnings = certain(linted.warnings, { dockerfile: checked, stages, errors });
+      return { warnings, error };
     };
+    const result = { ...(await lintIt(dockerfile)), file: file.name, source: file.text };
+    return await use(result, async (text) => {
+      const { dockerfile: checked } = parseDockerfileWithErrors(text, { file: file.name });
+      return (await lintIt(checked)).warnings;
+    });
   });
 }
 
@@ -79,26 +128,31 @@ export interface LintBuild {
   readonly stages: readonly PlannedStage<BaseImage>[];
   /** Undefined for all stages, '' for the last. */
   readonly target: string | undefined;
+  /** Which of our own checks run. */
+  readonly beyond: LintOptions['beyond'];
 }
 
 /** The warnings, and the failure that `# check=error=true` makes of them (CHK-3). */
 export async function lintBuild(
   dockerfile: Dockerfile,
-  { options, request, input, stages, target }: LintBuild,
+  { options, request, input, stages, target, beyond }: LintBuild,
 ): Promise<Pick<CheckResult, 'warnings' | 'error'>> {
   const { buildArgs } = options;
   try {
     const patterns = (await input.ignore())?.patterns;
     const warnings = lint(dockerfile, {
+      beyond,
       buildArgs,
+      buildContexts: Object.keys(options.buildContexts ?? {}),
       target,
       platform: formatPlatform(request.platform),
       buildPlatform: formatPlatform(request.host),
       dockerignore: patterns && { patterns, matches: createIgnore(patterns) },
       baseImage: (index) => factsOf(stages.find((stage) => stage.index === index)),
     });
-    const isFatal = warnings.length > 0 && lintConfigOf(dockerfile, buildArgs).error;
-    return { warnings, error: isFatal ? violation(warnings, input.file) : undefined };
+    const severe = warnings.filter(({ level }) => level === 'warning');
+    const isFatal = severe.length > 0 && lintConfigOf(dockerfile, buildArgs).error;
+    return { warnings, error: isFatal ? violation(severe, input.file) : undefined };
   } catch (error) {
     return { warnings: [], error: expected(error) };
   }
@@ -186,6 +240,8 @@ function factsOf(stage: PlannedStage<BaseImage> | undefined): BaseImageFacts | u
     shell: config?.Shell ?? [],
     triggers: config?.OnBuild ?? [],
     platform: { os, architecture },
+    user: config?.User ?? '',
+    entrypoint: config?.Entrypoint ?? [],
   };
 }
 

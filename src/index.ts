@@ -1,7 +1,7 @@
 /** The public API: exports, nothing else. */
 
 export { build } from './build.ts';
-export { check, type CheckResult, type LintWarning } from './check.ts';
+export { check, type CheckResult, fix, type FixResult, type LintWarning } from './check.ts';
 export {
   type ErrorCode,
   type ErrorDetails,

@@ -40,7 +40,7 @@ describe('check', () => {
 
   it('evaluates all stages, with a target the ones it needs (CHK-1)', async () => {
     const files = { Dockerfile: 'FROM scratch AS one\nWORKDIR a\nFROM scratch\nENV b $c\n' };
-    const all = ['WorkdirRelativePath', 'UndefinedVar', 'LegacyKeyValueFormat'];
+    const all = ['UnusedStage', 'WorkdirRelativePath', 'UndefinedVar', 'LegacyKeyValueFormat'];
     assert.deepEqual(await rulesOf(files), all);
     assert.deepEqual(await rulesOf(files, { target: 'one' }), ['WorkdirRelativePath']);
   });

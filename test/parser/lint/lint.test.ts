@@ -9,6 +9,7 @@ function rulesOf(text: string, options?: LintOptions): string[] {
 describe('lint', () => {
   it('gives what a report needs, frozen', () => {
     const [warning] = lint(parseDockerfile('FROM scratch\nMAINTAINER me\n'));
+    const range = { start: { line: 2, column: 0 }, end: { line: 2, column: 13 } };
     assert.ok(Object.isFrozen(warning));
     assert.deepEqual(warning, {
       rule: 'MaintainerDeprecated',
@@ -17,7 +18,11 @@ describe('lint', () => {
       description:
         'The MAINTAINER instruction is deprecated, use a label instead to define an image author',
       url: 'https://docs.docker.com/go/dockerfile/rule/maintainer-deprecated/',
-      range: { start: { line: 2, column: 0 }, end: { line: 2, column: 13 } },
+      range,
+      fix: {
+        description: 'write a label',
+        edits: [{ range, text: 'LABEL org.opencontainers.image.authors="me"' }],
+      },
     });
   });
 
