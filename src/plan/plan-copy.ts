@@ -7,11 +7,18 @@ import {
   expandWord,
 } from '../../parser/index.ts';
 import { parseChmod } from './chmod.ts';
-import { invalid, unsupported } from './failures.ts';
+import { invalid } from './failures.ts';
 import { layerEntry } from './history.ts';
 import { resolveDestination } from './paths.ts';
 import { CONTEXT, type Planning, stepBase } from './planning.ts';
-import { checkChecksum, isGitSource, isHttpSource, urlFileName } from './remote-source.ts';
+import {
+  checkChecksum,
+  gitSource,
+  isGitSource,
+  isHttpSource,
+  redactWords,
+  urlFileName,
+} from './remote-source.ts';
 import type { StageState } from './stage-state.ts';
 import type { CopyOrigin, CopyStep, PlannedSource } from './step.ts';
 
@@ -25,7 +32,7 @@ export async function planCopy<Image>(
 ): Promise<CopyStep<Image>> {
   const words = expandInstruction(state, instruction);
   checkSources(instruction, words);
-  const name = planning.nextName();
+  const name = redactWords(planning.nextName());
   return Object.freeze({
     kind: 'copy',
     ...stepBase(state, planning, { name, history: layerEntry(historyText(instruction, words)) }),
@@ -81,29 +88,22 @@ function checkSources(instruction: Instruction, words: CopyWords): void {
   const knownGit = instruction.kind === 'add' && instruction.keepGitDir !== undefined;
   const git = words.paths.find((path) => isGitSource(path, knownGit));
   const url = words.paths.find((path) => isHttpSource(path));
-  if (words.checksum !== undefined) checkChecksumUse(words);
-  if (instruction.kind === 'copy') {
-    const remote = git === undefined ? 'URL' : 'git ref';
-    if (git === undefined && url === undefined) return;
-    throw invalid(
-      `Cannot copy "${git ?? url}": source can't be a ${remote} for COPY`,
-      'Use ADD for what is not in the build context.',
-    );
-  }
-  if (git === undefined) return;
-  throw unsupported('git sources', {
-    message: `Cannot add the git repository "${git}"`,
-    hint: 'Clone it before the build and pass it with --build-context, or clone it in a RUN.',
-  });
+  if (words.checksum !== undefined) checkChecksumUse(words, knownGit);
+  if (instruction.kind === 'add' || (git === undefined && url === undefined)) return;
+  const remote = git === undefined ? 'URL' : 'git ref';
+  throw invalid(
+    `Cannot copy "${redactWords(git ?? url ?? '')}": source can't be a ${remote} for COPY`,
+    'Use ADD for what is not in the build context.',
+  );
 }
 
 /** CP-24 */
-function checkChecksumUse(words: CopyWords): void {
+function checkChecksumUse(words: CopyWords, knownGit: boolean): void {
   const [path = ''] = words.paths;
   if (words.paths.length !== 1) {
     throw invalid("Cannot verify a checksum: checksum can't be specified for multiple sources");
   }
-  if (!isHttpSource(path) && !isGitSource(path, false)) {
+  if (!isHttpSource(path) && !isGitSource(path, knownGit)) {
     throw invalid('Cannot verify a checksum: checksum requires HTTP(S) or Git sources');
   }
 }
@@ -114,6 +114,10 @@ function planSource(
   checksum: string | undefined,
 ): PlannedSource {
   const unpack = instruction.kind === 'add' ? instruction.unpack : false;
+  if (instruction.kind === 'add') {
+    const git = gitSource(path, { keepGitDir: instruction.keepGitDir, checksum });
+    if (git !== undefined) return Object.freeze({ kind: 'git', git });
+  }
   if (!isHttpSource(path)) {
     return Object.freeze({ kind: 'path', path, unpack: unpack ?? instruction.kind === 'add' });
   }
@@ -145,7 +149,7 @@ function historyText(instruction: Instruction, words: CopyWords): string {
     ...(instruction.kind === 'copy' && instruction.parents ? ['--parents'] : []),
     ...(words.chown === undefined ? [] : [`--chown=${words.chown}`]),
     ...(words.chmod === undefined ? [] : [`--chmod=${words.chmod}`]),
-    ...words.paths,
+    ...words.paths.map(redactWords),
     ...words.files.map(({ name }) => `<<${name}`),
     words.destination,
   ];

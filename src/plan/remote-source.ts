@@ -1,6 +1,7 @@
 /** Sources of ADD that are not in the build context (CP-23 to CP-25). */
 
-import { TsbuildError } from '../errors.ts';
+import { type GitSource, gitChecksum, parseGitUrl, redactGitUrl } from '../context/git-url.ts';
+import { hasCode, TsbuildError } from '../errors.ts';
 import { invalid } from './failures.ts';
 
 /** A file to download: an http(s) address that is no git repository's. */
@@ -13,9 +14,44 @@ export function isHttpSource(source: string): boolean {
  * `.git`. With `--keep-git-dir`, every http(s) address is one (`isKnown`).
  */
 export function isGitSource(source: string, isKnown: boolean): boolean {
-  if (/^(?:git|ssh):\/\//.test(source)) return true;
-  if (/^https?:\/\//.test(source)) return isKnown || /^[^#?]*\.git(?:[#?]|$)/.test(source);
-  return /^[\w-]+@[\w.-]+:./.test(source);
+  try {
+    return parseGitUrl(source, { isKnown }) !== undefined;
+  } catch (error) {
+    // One with a mistake in it is one, too.
+    return hasCode(error, 'ERR_GIT_INVALID');
+  }
+}
+
+/** What the flags of ADD say of a repository. */
+export interface GitFlags {
+  readonly keepGitDir: boolean | undefined;
+  readonly checksum: string | undefined;
+}
+
+/** A repository, with what the flags say in it; undefined for what is none. @throws ERR_GIT_INVALID, ERR_INSTRUCTION_INVALID */
+export function gitSource(text: string, flags: GitFlags): GitSource | undefined {
+  const isKnown = flags.keepGitDir !== undefined;
+  const source = parseGitUrl(text, { isKnown });
+  if (source === undefined) return undefined;
+  const fail = (why: string): TsbuildError => invalid(`Cannot add "${source.shown}": ${why}`);
+  const { keepGitDir, checksum } = source;
+  if (isKnown && keepGitDir !== undefined && keepGitDir !== flags.keepGitDir) {
+    throw fail('inconsistent keep-git-dir configuration');
+  }
+  const pinned = flags.checksum === undefined ? undefined : gitChecksum(flags.checksum, fail);
+  if (pinned !== undefined && checksum !== undefined && pinned !== checksum) {
+    throw fail(`checksum mismatch "${pinned}" != "${checksum}"`);
+  }
+  return Object.freeze({
+    ...source,
+    keepGitDir: keepGitDir ?? flags.keepGitDir,
+    checksum: checksum ?? pinned,
+  });
+}
+
+/** Words as people and records may see them: without the users and passwords of addresses. */
+export function redactWords(text: string): string {
+  return text.replaceAll(/[a-z]+:\/\/[^\s"']+/gi, redactGitUrl);
 }
 
 /** The name of a download whose destination is a directory. @throws ERR_INSTRUCTION_INVALID */

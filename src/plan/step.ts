@@ -4,6 +4,7 @@
  */
 
 import type { Mount } from '../../parser/index.ts';
+import type { GitSource } from '../context/git-url.ts';
 import type { SourceLocation } from '../errors.ts';
 import type { ContainerConfig, History, ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -149,7 +150,9 @@ export type PlannedSource =
       readonly name: string;
       readonly checksum: string | undefined;
       readonly unpack: boolean;
-    };
+    }
+  /** The tree of a commit, its contents copied into the destination (CP-25). */
+  | { readonly kind: 'git'; readonly git: GitSource };
 
 /** Where COPY takes its sources from. */
 export type CopyOrigin<Image> =

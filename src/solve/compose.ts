@@ -20,7 +20,7 @@ export async function composeLayer(
   wanted: Wanted,
   context: StepContext,
 ): Promise<Executed> {
-  const layer: Layer = { id: identify(result.entries, context), pulled: undefined };
+  const layer: Layer = { id: identify(result, context), pulled: undefined };
   if (await context.layers.isComplete(layer)) return { layer, cached: true };
   await context.beforeExecution();
   const places = new Places();
@@ -38,10 +38,12 @@ export async function composeLayer(
 
 /**
  * Times are no part of an identity; but what an epoch dates must be the same whether or not the store
- * has the layer from a build without it. So the epoch is part of the identity of what it dates.
+ * has the layer from a build without it. So the epoch is part of the identity of what it dates, and
+ * so is a commit.
  */
-function identify(entries: readonly Entry[], { epoch }: StepContext): LayerID {
+function identify({ entries, datedBy }: CopyResult<Origin>, { epoch }: StepContext): LayerID {
   const identity = identityOfEntries(entries);
+  if (datedBy !== undefined) return parseLayerID(digestOf(`${identity} ${datedBy} ${epoch ?? ''}`));
   const isDated = epoch !== undefined && entries.some(({ mtime }) => mtime === epoch);
   return parseLayerID(isDated ? digestOf(`${identity} ${epoch}`) : identity);
 }

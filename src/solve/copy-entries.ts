@@ -59,6 +59,8 @@ export interface CopyResult<O extends SourceTree> {
   readonly entries: readonly Entry[];
   /** By destination path: where a file entry's content is. */
   readonly origins: ReadonlyMap<string, ContentOrigin<O>>;
+  /** What else has dated entries than the epoch: then the layer's identity depends on it. */
+  readonly datedBy?: string | undefined;
 }
 
 /** Decides the entries. @throws ERR_SOURCE_MISSING, ERR_COPY_CONFLICT */

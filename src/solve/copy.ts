@@ -32,7 +32,7 @@ export function copyRunner(
       origin: step.sources.some(({ kind }) => kind === 'path')
         ? await context.origins.identity(step.origin)
         : null,
-      downloads: await files.describe(step),
+      downloads: [...(await files.describe(step)), ...(await context.git.describe(step))],
     }),
     execute: async (wanted) => {
       const sources = await openSources(step, context, files);
@@ -55,7 +55,8 @@ export function copyRunner(
         now: context.now,
         epoch: context.epoch,
       });
-      return await composeLayer(result, wanted, context);
+      const datedBy = await context.git.datedBy(step);
+      return await composeLayer({ ...result, datedBy }, wanted, context);
     },
   };
 }
@@ -65,9 +66,10 @@ function canonical(step: CopyStep<BaseImage>): Readonly<Record<string, unknown>>
   const { add, destination, chown, chmod, parents, exclude } = step;
   const link = isLinked(step);
   // A record is for people to read.
-  const sources = step.sources.map((source) =>
-    source.kind === 'url' ? { ...source, url: redactUrl(source.url) } : source,
-  );
+  const sources = step.sources.map((source) => {
+    if (source.kind === 'git') return { kind: source.kind };
+    return source.kind === 'url' ? { ...source, url: redactUrl(source.url) } : source;
+  });
   return { add, sources, destination, chown, chmod, link, parents, exclude };
 }
 
@@ -108,6 +110,12 @@ async function openSources(
         const file = await files.get(source.url, source.checksum);
         const archive = source.unpack ? await openArchive(file.path, context) : undefined;
         opened.push(archive ?? wholeTree(downloadOrigin(file, source.name)));
+        break;
+      }
+      case 'git': {
+        const origin = await context.git.open(source.git);
+        const contents = { named: '', path: '', found: undefined };
+        opened.push({ origin, selection: { kind: 'matches', matches: [contents] } });
         break;
       }
       case 'path': {

@@ -6,6 +6,7 @@ import type { ScannedContext } from '../context/scanned-context.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
 import type { PlannedStage } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
+import { GitSources } from './git-sources.ts';
 import { Origins } from './origins.ts';
 import { Once } from './schedule.ts';
 import type { Session } from './session.ts';
@@ -30,6 +31,7 @@ export interface StepContextOptions {
 export async function createStepContext(options: StepContextOptions): Promise<StepContext> {
   const { session, signal } = options;
   const { store, layers, helpers, runs, jobs } = session;
+  const now = options.epoch ?? Math.floor(Date.now() / 1000);
   const scans = new Once<ScannedContext>();
   const origins = new Origins({
     layers,
@@ -45,7 +47,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     runs,
     jobs,
     signal,
-    now: options.epoch ?? Math.floor(Date.now() / 1000),
+    now,
     epoch: options.epoch,
     sandbox: { ...options.sandbox, resolvConf: await readResolvConf() },
     executions: new Once<Executed>(),
@@ -65,6 +67,10 @@ export async function createStepContext(options: StepContextOptions): Promise<St
       }
     },
     fetchFile: options.fetchFile,
+    git: new GitSources({
+      ...{ mirrors: store.gitPath, secrets: options.sandbox.secrets },
+      ...{ layers, helpers, now, signal },
+    }),
   };
 }
 

@@ -116,7 +116,10 @@ export class Origins {
 }
 
 /** Files of this machine: they become root's (CP-12). */
-function directoryOrigin(index: LayerIndex, { directory, identity }: ScannedDirectory): Origin {
+export function directoryOrigin(
+  index: LayerIndex,
+  { directory, identity }: ScannedDirectory,
+): Origin {
   const pathOf = (path: string): string => join(directory, toText(path));
   return {
     tree: new ImageTree([index]),

@@ -2,6 +2,7 @@
 
 import type { Store } from '../../cache/index.ts';
 import type { FetchedFile } from '../context/fetch-file.ts';
+import type { GitSources } from './git-sources.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
@@ -36,6 +37,8 @@ export interface StepContext {
   readonly beforeExecution: () => Promise<void>;
   /** A file that ADD names by its address (CP-23). */
   readonly fetchFile: (url: string) => Promise<FetchedFile>;
+  /** Repositories that ADD names (CP-25). */
+  readonly git: GitSources;
 }
 
 /** What the caller says of every RUN. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { hasCode } from '../../src/errors.ts';
+import { hasCode, TsbuildError } from '../../src/errors.ts';
 import { copyOf, plan } from './support.ts';
 
 const SHA = `sha256:${'a'.repeat(64)}`;
@@ -76,7 +76,7 @@ describe('COPY and ADD', () => {
   it('unpacks local archives of ADD by default, downloads on demand (CP-21, CP-22)', async () => {
     const unpackOf = async (flag: string): Promise<unknown[]> => {
       const copy = await copyOf(`FROM scratch\nADD ${flag} a https://x.test/a.tgz /d/`);
-      return copy.sources.map((source) => source.kind !== 'inline' && source.unpack);
+      return copy.sources.map((source) => 'unpack' in source && source.unpack);
     };
     assert.deepEqual(await unpackOf(''), [true, false]);
     assert.deepEqual(await unpackOf('--unpack=false'), [false, false]);
@@ -157,23 +157,51 @@ describe('COPY and ADD', () => {
     );
   });
 
-  const repositories = [
-    'https://x.test/a.git',
-    'https://x.test/a.git#main:sub',
-    'git://x.test/a',
-    'ssh://git@x.test/a',
-    'git@x.test:a',
-    '--keep-git-dir https://x.test/a',
+  const repositories: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
+    ['https://x.test/a.git', { remote: 'https://x.test/a.git', ref: undefined }],
+    ['https://x.test/a.git#main:sub', { ref: 'main', subdir: 'sub' }],
+    ['https://x.test/a.git?keep-git-dir=1', { keepGitDir: true }],
+    ['git://x.test/a', { remote: 'git://x.test/a' }],
+    ['ssh://git@x.test/a', { transport: 'ssh' }],
+    ['git@x.test:a', { transport: 'ssh', host: 'x.test' }],
+    ['--keep-git-dir https://x.test/a', { keepGitDir: true, remote: 'https://x.test/a' }],
+    ['--keep-git-dir https://x.test/a.git?keep-git-dir', { keepGitDir: true }],
+    ['--checksum=ABC https://x.test/a.git', { checksum: 'abc', ref: undefined }],
+    ['--checksum=abc https://x.test/a.git?checksum=ABC', { checksum: 'abc', ref: 'abc' }],
   ];
-  for (const source of repositories) {
-    it(`refuses the repository ${source} for now, with a hint (CP-25)`, async () => {
+  for (const [source, expected] of repositories) {
+    it(`adds the repository ${source} (CP-25)`, async () => {
+      const [planned] = (await copyOf(`FROM scratch\nADD ${source} /x`)).sources;
+      assert.ok(planned?.kind === 'git');
+      assert.deepEqual({ ...planned.git, ...expected }, planned.git);
+    });
+  }
+
+  const contradictions: readonly (readonly [string, RegExp])[] = [
+    ['--keep-git-dir https://x.test/a.git?keep-git-dir=0', /inconsistent keep-git-dir/],
+    ['--checksum=abc https://x.test/a.git?checksum=abd', /checksum mismatch "abc" != "abd"/],
+    ['--checksum=xyz https://x.test/a.git', /invalid checksum "xyz"/],
+    ['https://x.test/a.git?nonsense=1', /unexpected query "nonsense"/],
+  ];
+  for (const [source, message] of contradictions) {
+    it(`refuses ADD ${source}, at its place (CP-24, CP-25)`, async () => {
       await assert.rejects(plan(`FROM scratch\nADD ${source} /x`), (error) => {
-        assert.ok(hasCode(error, 'ERR_UNSUPPORTED'));
-        assert.ok(error.hint);
-        return true;
+        assert.ok(error instanceof TsbuildError && error.location !== undefined);
+        return message.test(error.message);
       });
     });
   }
+
+  it('keeps users and passwords of addresses out of names and histories', async () => {
+    const copy = await copyOf(
+      'FROM scratch\nADD https://u:hunter2@x.test/a.git https://v:hunter2@x.test/f /x/',
+    );
+    assert.equal(
+      copy.history?.created_by,
+      'ADD https://x.test/a.git https://x.test/f /x/ # buildkit',
+    );
+    assert.doesNotMatch(copy.name, /hunter2/);
+  });
 
   it('adds what only looks like a repository from the context (CP-25)', async () => {
     const [source] = (await copyOf('FROM scratch\nADD github.com/a/b.git /x')).sources;
