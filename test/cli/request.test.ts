@@ -179,7 +179,7 @@ describe('--secret (BXS-5)', () => {
     await assert.rejects(secret('id=a,env=NONE'), details);
   });
 
-  it('rejects what is no secret, and one over 500 KiB (LIM-2)', async () => {
+  it('rejects what is no secret, and one over 500 KiB (LIM-2, RUN-21)', async () => {
     for (const flag of ['src=x', 'id=a,colour=red', 'id=a,type=magic']) {
       await assert.rejects(secret(flag), { code: 'ERR_USAGE' });
     }

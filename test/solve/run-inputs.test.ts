@@ -146,7 +146,27 @@ describe('the inputs of a RUN', () => {
       assert.notEqual(await keyWith({ ulimits: ['nproc=20:30', 'nofile=10', 'nofile=9'] }), key);
     });
 
-    it('have nothing of secrets', async () => {
+    it('have how a secret is mounted, whatever is in it (RUN-21)', async () => {
+      const keyOfSecret = async (text: string, content: number): Promise<string> => {
+        let key = '';
+        await withSteps(async ({ context }) => {
+          const mount = parseMount(`type=secret,${text}`);
+          const mounts = [{ mount, target: '/run/secrets/key', from: undefined }];
+          const secrets = new Map([['key', new Uint8Array([content])]]);
+          const sandbox = { ...context.sandbox, secrets };
+          key = await keyOf({ ...RUN, mounts }, { ...context, sandbox });
+        });
+        return key;
+      };
+      const key = await keyOfSecret('id=key', 1);
+      assert.equal(await keyOfSecret('id=key', 2), key);
+      for (const other of ['id=other', 'id=key,mode=0444', 'id=key,uid=1', 'id=key,gid=1']) {
+        assert.notEqual(await keyOfSecret(other, 1), key, other);
+      }
+      assert.notEqual(await keyOfSecret('id=key,env=A', 1), await keyOfSecret('id=key,env=B', 1));
+    });
+
+    it('have nothing of secrets that are not mounted', async () => {
       const secrets = new Map([['key', new Uint8Array([1])]]);
       assert.equal(await keyWith({ secrets }), await keyWith({}));
     });
