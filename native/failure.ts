@@ -66,6 +66,14 @@ export function endedHelper(how: string | number, words: string): TsbuildError {
 }
 
 function otherFailure(error: HelperError, operation: Operation, message: string): TsbuildError {
+  if (isDenied(error) && isContext(operation)) {
+    return new TsbuildError('ERR_CONTEXT_MISSING', {
+      message,
+      details: { path: error.path ?? '' },
+      hint: 'Make it readable for the user who builds, or name it in .dockerignore.',
+      cause: error,
+    });
+  }
   const isSandbox = operation.verb === 'run' || operation.verb === 'open';
   return new TsbuildError(isSandbox ? 'ERR_SANDBOX_FAILED' : 'ERR_HELPER_FAILED', {
     message,
@@ -75,6 +83,15 @@ function otherFailure(error: HelperError, operation: Operation, message: string)
       : undefined,
     cause: error,
   });
+}
+
+function isDenied({ errnoName }: HelperError): boolean {
+  return errnoName === 'EACCES' || errnoName === 'EPERM';
+}
+
+function isContext(operation: Operation): boolean {
+  if (operation.verb !== 'scan' || operation.source.kind !== 'directory') return false;
+  return operation.source.format === 'context';
 }
 
 const DISK_IS_FULL = ['ENOSPC', 'EDQUOT'];

@@ -68,7 +68,7 @@ export interface IgnoreRule {
 
 /**
  * A tar, plain or compressed with gzip, bzip2, xz or zstd (told by content). The index's file entries
- * get a source of kind `range` in file 0, which is `tar` if given, else the archive itself (plain only).
+ * get a source of kind `range` or `sparse` in file 0, which is `tar` if given, else the archive itself (plain only).
  */
 export interface ScanArchive {
   readonly kind: 'archive';
@@ -85,6 +85,8 @@ export interface ScanReply {
   readonly index: IndexSummary;
   /** Of an archive: whether `tar` was written (it was compressed). */
   readonly unpacked: boolean;
+  /** Of a directory: the sockets in it, which are left out; at most a hundred. */
+  readonly sockets: readonly string[];
 }
 
 /** What there is to say of an index. */

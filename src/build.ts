@@ -5,6 +5,7 @@ import { type ExportImage, writeOutput } from './export/index.ts';
 import { TsbuildError } from './errors.ts';
 import { lintBuild } from './check.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
+import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
 import { type AssembledImage, assembleImage } from './solve/assemble.ts';

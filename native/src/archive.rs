@@ -7,22 +7,24 @@ use crate::decompress::{Input, decompress};
 use crate::entry::{Digest, Entry, Kind, Source};
 use crate::error::{Error, at};
 use crate::hasher::{HashJob, Hashes, TarUse, hash};
+use crate::holes;
 use crate::layer_directory::LayerDirectory;
 use crate::list::{EntryList, numbered};
 use crate::member::{Statement, statement};
+use crate::pax::size_of_records;
 use crate::protocol::ArchiveFormat;
 use crate::tar_reader::{Data, Member, Stream, TarReader};
-use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Jobs are as small as a file's last bytes, so that more of them wait than of chunks.
 const HASH_DEPTH: usize = 64;
 
-/// Sparse files have no range in the archive; up to this size their bytes go into the index, and up
-/// to this sum: a small archive may have many.
-const MAX_INLINE: u64 = 1 << 20;
-const MAX_INLINE_SUM: u64 = 16 << 20;
+/// Parts of sparse files that an index may list: a small archive may have many, and they are in memory.
+const MAX_PARTS: usize = 2 << 20;
+
+/// Bytes of all attributes, which are in memory, too; and 64 KiB of them pack into a hundred bytes.
+const MAX_ATTRIBUTES: usize = 64 << 20;
 
 pub struct Options<'a> {
     pub path: &'a Path,
@@ -66,7 +68,8 @@ pub fn read(input: Input, options: Options<'_>, cancel: &Cancel) -> Result<Optio
             format: options.format,
             directory: options.directory,
             ranges: options.ranges,
-            inline_left: MAX_INLINE_SUM,
+            parts_left: MAX_PARTS,
+            attributes_left: MAX_ATTRIBUTES,
             cancel,
         };
         let list = members.read(options.may_be_none);
@@ -115,7 +118,8 @@ struct Members<'a> {
     format: ArchiveFormat,
     directory: Option<&'a mut LayerDirectory>,
     ranges: bool,
-    inline_left: u64,
+    parts_left: usize,
+    attributes_left: usize,
     cancel: &'a Cancel,
 }
 
@@ -133,8 +137,12 @@ impl Members<'_> {
         Ok(Some(self.list))
     }
 
-    fn member(&mut self, member: Member) -> Result<(), Error> {
-        let (offset, is_sparse) = (member.offset, member.is_sparse);
+    fn member(&mut self, mut member: Member) -> Result<(), Error> {
+        let attributes = size_of_records(&member.xattrs);
+        let left = self.attributes_left.checked_sub(attributes);
+        let too_many = || self.reader.invalid("its attributes are too many");
+        self.attributes_left = left.ok_or_else(too_many)?;
+        let place = (member.offset, member.parts.take());
         match statement(member, self.format)? {
             Statement::Nothing => Ok(()),
             Statement::Opaque(path) => {
@@ -145,7 +153,7 @@ impl Members<'_> {
                 Ok(())
             }
             Statement::Entry(entry) => match entry.kind {
-                Kind::File { size, .. } => self.file(entry, size, (!is_sparse).then_some(offset)),
+                Kind::File { size, .. } => self.file(entry, size, place),
                 _ => {
                     if let Some(directory) = &mut self.directory {
                         directory.create(&entry)?;
@@ -157,54 +165,38 @@ impl Members<'_> {
         }
     }
 
-    /// Writes and hashes a file's content. Without an offset it is sparse.
-    fn file(&mut self, mut entry: Entry, size: u64, offset: Option<u64>) -> Result<(), Error> {
+    /// Writes and hashes a file's content. A place is where its bytes start, and a sparse file's parts.
+    fn file(&mut self, mut entry: Entry, size: u64, place: Place) -> Result<(), Error> {
+        let source = self.source(place)?;
         let directory = &mut self.directory;
-        let mut output = match directory {
+        let output = match directory {
             Some(directory) => Some(directory.create_file(&entry.path)?),
             None => None,
         };
         let failed = |error| at(String::from_utf8_lossy(&entry.path).as_ref(), Error::Write)(error);
-        let is_inline = offset.is_none() && self.ranges && size <= MAX_INLINE.min(self.inline_left);
-        let mut inline = is_inline.then(Vec::new);
-        if is_inline {
-            self.inline_left -= size;
-        }
-        if let (Some(output), None) = (&mut output, offset) {
-            output.set_len(size).map_err(failed)?;
-        }
         while let Some(data) = self.reader.data()? {
             let job = match data {
                 Data::Bytes(slice) => {
-                    if let Some(output) = &mut output {
-                        output.write_all(&slice).map_err(failed)?;
+                    if let Some(output) = &output {
+                        holes::write(output, &slice).map_err(failed)?;
                     }
-                    inline
-                        .iter_mut()
-                        .for_each(|bytes| bytes.extend_from_slice(&slice));
                     HashJob::Content(slice)
                 }
                 Data::Hole(length) => {
                     // No byte of the archive is waited for meanwhile.
                     self.cancel.check()?;
-                    if let Some(output) = &mut output {
-                        let past = output.seek(SeekFrom::Current(length as i64));
-                        past.map_err(failed)?;
+                    if let Some(output) = &output {
+                        holes::skip(output, length).map_err(failed)?;
                     }
-                    let holes = std::iter::repeat_n(0, length as usize);
-                    inline
-                        .iter_mut()
-                        .for_each(|bytes| bytes.extend(holes.clone()));
                     HashJob::Zeros(length)
                 }
             };
             send(&self.jobs, job)?;
         }
         send(&self.jobs, HashJob::EndFile)?;
-        let source = match offset {
-            Some(offset) if self.ranges => Some(Source::Range { file: 0, offset }),
-            _ => inline.map(Source::Bytes),
-        };
+        if let Some(output) = &output {
+            holes::end(output, size).map_err(failed)?;
+        }
         entry.kind = Kind::File {
             size,
             digest: Some(numbered(self.files)),
@@ -217,4 +209,25 @@ impl Members<'_> {
         self.list.push(&entry);
         Ok(())
     }
+
+    /// Where compose will find the bytes, if it is to.
+    fn source(&mut self, (offset, parts): Place) -> Result<Option<Source>, Error> {
+        if !self.ranges {
+            return Ok(None);
+        }
+        let Some(parts) = parts else {
+            return Ok(Some(Source::Range { file: 0, offset }));
+        };
+        let left = self.parts_left.checked_sub(parts.len());
+        let too_many = || self.reader.invalid("its sparse files have too many parts");
+        self.parts_left = left.ok_or_else(too_many)?;
+        Ok(Some(Source::Sparse {
+            file: 0,
+            offset,
+            parts,
+        }))
+    }
 }
+
+/// Where a file's bytes start in the archive, and a sparse file's parts.
+type Place = (u64, Option<Vec<(u64, u64)>>);

@@ -21,6 +21,14 @@ pub fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<Fil
     }
 }
 
+/// Whether something else is now where a file was, or nothing: it was changed since somebody saw it.
+pub fn is_gone(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::ISDIR | Errno::XDEV
+    )
+}
+
 fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> rustix::io::Result<File> {
     let mut components = path.split(|&byte| byte == b'/').peekable();
     let mut directory: Option<OwnedFd> = None;

@@ -5,6 +5,7 @@ use crate::chunk::{Pool, Slice};
 use crate::entry::Digest;
 use crate::error::{Error, at};
 use crate::hasher::{HashJob, Hashes, TarUse, hash};
+use crate::holes::is_zero;
 use crate::index::digest_text;
 use crate::pending::PendingFile;
 use crate::protocol::{BlobReply, Compression};
@@ -157,16 +158,27 @@ fn pack_blocks(
     path: PathBuf,
 ) {
     let mut packer = Packer::new(compression);
+    // A hole of gigabytes is the same block again and again.
+    let mut zeros: Option<(usize, Slice)> = None;
     loop {
         let block = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(block) = block else {
             return;
         };
+        let length = block.bytes.len();
+        let is_zero = is_zero(&block.bytes);
+        if let Some((_, known)) = zeros.as_ref().filter(|(of, _)| is_zero && *of == length) {
+            let _ = block.output.send(Ok(known.clone()));
+            continue;
+        }
         let mut out = pool.take();
         let packed = match packer.pack(&block.bytes, &mut out) {
             true => Ok(pool.chunk(out)),
             false => Err(at(&path, Error::Write)(rustix::io::Errno::NOMEM)),
         };
+        if let (true, Ok(packed)) = (is_zero, &packed) {
+            zeros = Some((length, packed.clone()));
+        }
         // Nobody waits for it when the request has failed.
         let _ = block.output.send(packed);
     }

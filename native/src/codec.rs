@@ -114,6 +114,20 @@ fn put_source(out: &mut Vec<u8>, source: &Source) {
             put_varint(out, *file);
             put_varint(out, *offset);
         }
+        Source::Sparse {
+            file,
+            offset,
+            parts,
+        } => {
+            put_varint(out, 4);
+            put_varint(out, *file);
+            put_varint(out, *offset);
+            put_varint(out, parts.len() as u64);
+            for (hole, length) in parts {
+                put_varint(out, *hole);
+                put_varint(out, *length);
+            }
+        }
     }
 }
 
@@ -243,6 +257,18 @@ fn get_source(input: &mut impl Input) -> Option<Source> {
             file: input.varint()?,
             offset: input.varint()?,
         },
+        4 => {
+            let (file, offset) = (input.varint()?, input.varint()?);
+            let mut parts = Vec::new();
+            for _ in 0..input.varint()? {
+                parts.push((input.varint()?, input.varint()?));
+            }
+            Source::Sparse {
+                file,
+                offset,
+                parts,
+            }
+        }
         _ => return None,
     })
 }
@@ -269,6 +295,19 @@ mod tests {
         entry.nsec = 999_999_999;
         entry.xattrs = vec![(b"user.a".to_vec(), vec![0, 255])];
         let mut bytes = Vec::new();
+        encode(&entry, &mut bytes);
+        assert_eq!(
+            decode(&mut &bytes[..], entry.path.clone()),
+            Some(entry.clone())
+        );
+        if let Kind::File { source, .. } = &mut entry.kind {
+            *source = Some(Source::Sparse {
+                file: 1,
+                offset: 512,
+                parts: vec![(1 << 42, 5), (0, 7)],
+            });
+        }
+        bytes.clear();
         encode(&entry, &mut bytes);
         assert_eq!(decode(&mut &bytes[..], entry.path.clone()), Some(entry));
     }

@@ -5,6 +5,7 @@ use crate::blob::BlobWriter;
 use crate::cancel::Cancel;
 use crate::entry::{Entry, Kind};
 use crate::error::{Error, at};
+use crate::holes;
 use crate::index::{IndexReader, IndexWriter};
 use crate::layer_directory::LayerDirectory;
 use crate::load::{Batch, Piece, load};
@@ -13,7 +14,6 @@ use crate::protocol::{BlobReply, ComposeReply, ComposeRequest, IndexSummary};
 use crate::source::Places;
 use crate::tar_writer::{END, padding, put_headers};
 use std::fs::File;
-use std::io::Write;
 use std::sync::mpsc::Receiver;
 
 /// Serves a compose request. On failure nothing is left of it.
@@ -94,10 +94,9 @@ impl Outputs<'_> {
         match piece {
             Piece::Entry(entry) => self.entry(entry),
             Piece::Data(bytes) => {
-                if let Some((entry, Some(file))) = &mut self.current {
+                if let Some((entry, Some(file))) = &self.current {
                     let shown = String::from_utf8_lossy(&entry.path);
-                    file.write_all(&bytes)
-                        .map_err(at(shown.as_ref(), Error::Write))?;
+                    holes::write(file, &bytes).map_err(at(shown.as_ref(), Error::Write))?;
                 }
                 match &mut self.blob {
                     Some(blob) => blob.write(&bytes),
@@ -112,6 +111,8 @@ impl Outputs<'_> {
                     blob.write_zeros(padding(entry.size()))?;
                 }
                 if let (Some(directory), Some(file)) = (&self.directory, file) {
+                    let shown = String::from_utf8_lossy(&entry.path);
+                    holes::end(&file, entry.size()).map_err(at(shown.as_ref(), Error::Write))?;
                     directory.finish_file(&file, &entry)?;
                 }
                 if let Kind::File { digest, source, .. } = &mut entry.kind {

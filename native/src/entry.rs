@@ -55,9 +55,21 @@ pub enum Kind {
 /// Where a file's bytes are; the numbers count the request's `roots` and `files`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    Path { root: u64, path: Vec<u8> },
+    Path {
+        root: u64,
+        path: Vec<u8>,
+    },
     Bytes(Vec<u8>),
-    Range { file: u64, offset: u64 },
+    Range {
+        file: u64,
+        offset: u64,
+    },
+    /// The bytes of `parts` one after the other: how long the hole before each is, and its length.
+    Sparse {
+        file: u64,
+        offset: u64,
+        parts: Vec<(u64, u64)>,
+    },
 }
 
 impl Entry {

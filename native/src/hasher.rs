@@ -3,9 +3,9 @@
 use crate::chunk::Slice;
 use crate::entry::Digest;
 use crate::error::{Error, at};
+use crate::holes;
 use crate::pending::PendingFile;
 use sha2::{Digest as _, Sha256};
-use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
@@ -33,23 +33,25 @@ pub struct TarUse<'a> {
 }
 
 /// Works until the senders are gone.
-pub fn hash(jobs: Receiver<HashJob>, mut tar_use: TarUse<'_>) -> Result<Hashes, Error> {
+pub fn hash(jobs: Receiver<HashJob>, tar_use: TarUse<'_>) -> Result<Hashes, Error> {
     let mut tar = Sha256::new();
     let mut content = Sha256::new();
     let mut hashes = Hashes::default();
+    let mut copied = 0;
     for job in jobs {
         match job {
             HashJob::Tar(slice) => {
                 if tar_use.wants_digest {
                     tar.update(&*slice);
                 }
-                if let Some((file, path)) = &mut tar_use.copy {
-                    file.write_all(&slice).map_err(at(path, Error::Write))?;
+                if let Some((file, path)) = &tar_use.copy {
+                    holes::write(file.file(), &slice).map_err(at(path, Error::Write))?;
+                    copied += slice.len() as u64;
                 }
             }
             HashJob::Content(slice) => content.update(&*slice),
             HashJob::Zeros(mut length) => {
-                const ZEROS: [u8; 4096] = [0; 4096];
+                static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
                 while length > 0 {
                     let step = length.min(ZEROS.len() as u64);
                     content.update(&ZEROS[..step as usize]);
@@ -58,6 +60,9 @@ pub fn hash(jobs: Receiver<HashJob>, mut tar_use: TarUse<'_>) -> Result<Hashes, 
             }
             HashJob::EndFile => hashes.files.push(content.finalize_reset().into()),
         }
+    }
+    if let Some((file, path)) = &tar_use.copy {
+        holes::end(file.file(), copied).map_err(at(path, Error::Write))?;
     }
     hashes.tar = tar_use.wants_digest.then(|| tar.finalize().into());
     Ok(hashes)

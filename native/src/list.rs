@@ -62,10 +62,6 @@ impl EntryList {
     fn bytes(&self, position: Position) -> &[u8] {
         &self.arena[(position >> 32) as usize][(position & 0xffff_ffff) as usize..]
     }
-
-    pub fn is_marker(&self, position: Position) -> bool {
-        self.kind_byte(position) == b'w'
-    }
 }
 
 /// A digest that is not known yet: the number of the file in the order of the archive.

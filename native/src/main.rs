@@ -20,6 +20,7 @@ mod errno;
 mod error;
 mod extract;
 mod hasher;
+mod holes;
 mod ignore;
 mod index;
 mod layer_directory;

@@ -1,5 +1,7 @@
 //! The records of PAX headers. No privileges.
 
+use std::collections::HashMap;
+
 pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// `LENGTH KEY=VALUE\n`, again and again; values are bytes.
@@ -76,26 +78,32 @@ const MAX_BYTES: usize = 2 << 20;
 /// Later records win; an empty value takes the record away; repeated sparse pairs all stay. None: they
 /// are too many.
 pub fn merge(records: &mut Records, found: Records) -> Option<()> {
-    let repeats = |key: &Vec<u8>| key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes";
-    let mut keys = records.iter().filter(|(key, _)| !repeats(key)).count();
-    for (key, value) in found {
-        if !repeats(&key) {
-            let before = records.len();
-            records.retain(|(known, _)| *known != key);
-            keys = keys + 1 - (before - records.len());
+    let repeats = |key: &[u8]| key == b"GNU.sparse.offset" || key == b"GNU.sparse.numbytes";
+    // All at once: a header may name one key a hundred thousand times.
+    let mut last = HashMap::new();
+    for (at, (key, _)) in found.iter().enumerate() {
+        if !repeats(key) {
+            last.insert(key.clone(), at);
         }
-        if keys > MAX_KEYS {
-            return None;
-        }
-        if !value.is_empty() || key.starts_with(b"SCHILY.xattr.") {
+    }
+    records.retain(|(key, _)| !last.contains_key(key));
+    let keys = records.iter().filter(|(key, _)| !repeats(key)).count();
+    if keys + last.len() > MAX_KEYS {
+        return None;
+    }
+    for (at, (key, value)) in found.into_iter().enumerate() {
+        let counts = last.get(&key).is_none_or(|&last| last == at);
+        if counts && (!value.is_empty() || key.starts_with(b"SCHILY.xattr.")) {
             records.push((key, value));
         }
     }
-    let bytes: usize = records
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
-    (bytes <= MAX_BYTES).then_some(())
+    (size_of_records(records) <= MAX_BYTES).then_some(())
+}
+
+/// Bytes of keys and values.
+pub fn size_of_records(records: &Records) -> usize {
+    let sizes = records.iter().map(|(key, value)| key.len() + value.len());
+    sizes.sum()
 }
 
 /// A number that is not negative.
@@ -121,6 +129,15 @@ mod tests {
             assert_eq!(parse_time(text.as_bytes()), Some(time));
             assert_eq!(format_time(time.0, time.1), text);
         }
+    }
+
+    #[test]
+    fn the_last_record_of_a_key_counts() {
+        let record = |key: &str, value: &str| (key.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let mut records = vec![record("path", "a"), record("uid", "1")];
+        let found = vec![record("path", "b"), record("path", "c"), record("uid", "")];
+        assert_eq!(merge(&mut records, found), Some(()));
+        assert_eq!(records, [record("path", "c")]);
     }
 
     #[test]

@@ -114,6 +114,7 @@ pub struct ScanReply {
     pub archive: bool,
     pub index: IndexSummary,
     pub unpacked: bool,
+    pub sockets: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -54,22 +54,30 @@ fn origins(
     sorted: &[Position],
     archive: &Path,
 ) -> Result<HashMap<Position, Position>, Error> {
-    let mut links: Vec<Position> = sorted.to_vec();
-    links.retain(|&position| list.kind_byte(position) == b'h');
+    let of_kind = |is_wanted: fn(u8) -> bool| -> Vec<Position> {
+        let positions = sorted.iter().copied();
+        positions
+            .filter(|&p| is_wanted(list.kind_byte(p)))
+            .collect()
+    };
+    let mut links = of_kind(|kind| kind == b'h');
     links.sort_unstable();
     let mut origins = HashMap::new();
+    if links.is_empty() {
+        return Ok(origins);
+    }
+    // Without the markers, so that an archive of many for one path is not searched link by link.
+    let real = of_kind(|kind| kind != b'w');
     for link in links {
         let missing = || missing_target(list.path(link), archive);
         let Some(Kind::Hardlink(target)) = list.entry(link).map(|entry| entry.kind) else {
             return Err(missing());
         };
         let after =
-            sorted.partition_point(|&p| compare(list.path(p), &target).then(p.cmp(&link)).is_lt());
-        let found = sorted[..after]
-            .iter()
-            .rev()
-            .take_while(|&&p| list.path(p) == target)
-            .find(|&&p| !list.is_marker(p))
+            real.partition_point(|&p| compare(list.path(p), &target).then(p.cmp(&link)).is_lt());
+        let found = real[..after]
+            .last()
+            .filter(|&&p| list.path(p) == target)
             .ok_or_else(missing)?;
         if list.kind_byte(*found) == b'd' {
             return Err(missing());

@@ -16,11 +16,12 @@ use std::path::Path;
 pub fn scan(request: &ScanRequest, cancel: &Cancel) -> Result<ScanReply, Error> {
     match &request.source {
         ScanSource::Directory(directory) => {
-            let index = scan_directory(directory, &request.index, cancel)?;
+            let (index, sockets) = scan_directory(directory, &request.index, cancel)?;
             Ok(ScanReply {
                 archive: false,
                 index,
                 unpacked: false,
+                sockets: sockets.iter().map(|path| lossy(path)).collect(),
             })
         }
         ScanSource::Archive(archive) => scan_archive(archive, &request.index, cancel),
@@ -48,6 +49,7 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
             archive: false,
             index: empty_summary(),
             unpacked: false,
+            sockets: Vec::new(),
         });
     };
     let mut writer = IndexWriter::create(Some(index))?;
@@ -64,5 +66,10 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
         archive: true,
         index: summary,
         unpacked,
+        sockets: Vec::new(),
     })
+}
+
+fn lossy(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
 }

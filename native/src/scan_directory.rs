@@ -1,11 +1,12 @@
 //! A directory becomes an index: one thread walks, some hash, one writes; digests that an earlier
 //! scan remembers are not computed again. Privileges: those of who may read the files.
 
-use crate::beneath::open_beneath;
+use crate::beneath::{is_gone, open_beneath};
 use crate::cancel::Cancel;
 use crate::chunk::CHUNK_SIZE;
 use crate::entry::{Digest, Kind};
 use crate::error::{Error, at};
+use crate::holes::HoleReader;
 use crate::ignore::Ignore;
 use crate::index::IndexWriter;
 use crate::pending::PendingFile;
@@ -18,7 +19,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -56,14 +57,14 @@ pub fn scan_directory(
     request: &ScanDirectory,
     index: &Path,
     cancel: &Cancel,
-) -> Result<IndexSummary, Error> {
+) -> Result<(IndexSummary, Sockets), Error> {
     let ignore = Ignore::new(&request.ignore)?;
     let root: OwnedFd = File::open(&request.path)
         .map_err(at(&request.path, Error::Open))?
         .into();
-    let mut memory = Memory::open(request.stat_cache.as_deref());
+    let mut memory = Memory::open(request.stat_cache.as_deref(), root.as_fd());
     let mut writer = IndexWriter::create(Some(index))?;
-    std::thread::scope(|scope| {
+    let sockets = std::thread::scope(|scope| {
         let (order, batches) = sync_channel::<Result<Batch, Error>>(BATCHES);
         let (queue, jobs) = sync_channel::<Job>(BATCHES);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -80,13 +81,14 @@ pub fn scan_directory(
             scope.spawn(move || hasher.serve(&jobs));
         }
         let (old, root, ignore) = (memory.old.take(), &root, &ignore);
-        scope.spawn(move || {
+        let walking = scope.spawn(move || {
             let mut feeder = Feeder::new(old, order, queue);
             let outcome = feeder.feed(request, root, ignore, cancel);
-            if let Err(error) = outcome {
+            outcome.unwrap_or_else(|error| {
                 // Nobody listens when the request has failed already.
                 let _ = feeder.order.send(Err(error));
-            }
+                Vec::new()
+            })
         });
         for batch in batches {
             for items in batch? {
@@ -96,13 +98,18 @@ pub fn scan_directory(
                 }
             }
         }
-        cancel.check()
+        cancel.check()?;
+        // A thread panics only by aborting the process.
+        Ok(walking.join().unwrap_or_default())
     })?;
     let (file, summary) = writer.finish()?;
     file.map_or(Ok(()), PendingFile::commit)?;
     memory.finish();
-    Ok(summary)
+    Ok((summary, sockets))
 }
+
+/// The paths of those that were left out.
+pub type Sockets = Vec<Vec<u8>>;
 
 /// The stat cache before and after. It only saves time: what fails about it is no failure of the scan.
 struct Memory<'a> {
@@ -113,9 +120,9 @@ struct Memory<'a> {
 }
 
 impl Memory<'_> {
-    fn open(path: Option<&Path>) -> Memory<'_> {
+    fn open<'a>(path: Option<&'a Path>, root: BorrowedFd<'_>) -> Memory<'a> {
         let new = path.and_then(StatCacheWriter::create);
-        let old = path.and_then(StatCache::open);
+        let old = path.and_then(|path| StatCache::open(path, root));
         Memory {
             path,
             changed: old.is_none(),
@@ -185,7 +192,7 @@ impl Feeder {
         root: &OwnedFd,
         ignore: &Ignore,
         cancel: &Cancel,
-    ) -> Result<(), Error> {
+    ) -> Result<Sockets, Error> {
         let mut walker = Walker {
             root: &request.path,
             format: request.format,
@@ -194,9 +201,12 @@ impl Feeder {
             found: &mut |found| self.take(found),
             links: HashMap::new(),
             withheld: Vec::new(),
+            sockets: Vec::new(),
         };
         walker.walk(root.as_fd())?;
-        self.flush()
+        let sockets = walker.sockets;
+        self.flush()?;
+        Ok(sockets)
     }
 
     fn take(&mut self, mut found: Found) -> Result<(), Error> {
@@ -209,13 +219,10 @@ impl Feeder {
             if let Some(remembered) = remembered {
                 *digest = Some(remembered.digest);
                 found.entry.xattrs = remembered.xattrs;
-            } else if found.fingerprint.is_some() {
+            } else {
                 state = State::Unhashed;
                 self.has_unhashed = true;
                 self.to_hash += *size;
-            } else {
-                // A socket.
-                *digest = Some(Sha256::digest([]).into());
             }
         }
         self.items.push(Item { found, state });
@@ -267,9 +274,13 @@ impl Hasher<'_> {
     fn hash(&self, item: &mut Item, buffer: &mut [u8]) -> Result<(), Error> {
         let entry = &mut item.found.entry;
         let shown = self.path.join(OsStr::from_bytes(&entry.path));
-        let mut file =
-            open_beneath(self.root.as_fd(), &entry.path).map_err(at(&shown, Error::Open))?;
-        entry.xattrs = xattr::read(file.as_fd())
+        let file = match open_beneath(self.root.as_fd(), &entry.path) {
+            Err(errno) if is_gone(errno) => return Err(Error::ContentChanged { path: shown }),
+            file => file.map_err(at(&shown, Error::Open))?,
+        };
+        let stat = rustix::fs::fstat(&file).map_err(at(&shown, Error::Stat))?;
+        let mut file = HoleReader::new(file, &stat);
+        entry.xattrs = xattr::read(file.file().as_fd())
             .map_err(at(&shown, Error::Stat))?
             .kept;
         let mut content = Sha256::new();
@@ -280,7 +291,7 @@ impl Hasher<'_> {
                 length => content.update(&buffer[..length]),
             }
         }
-        let stat = rustix::fs::fstat(&file).map_err(at(&shown, Error::Stat))?;
+        let stat = rustix::fs::fstat(file.file()).map_err(at(&shown, Error::Stat))?;
         if item.found.fingerprint != Some(Fingerprint::of(&stat)) {
             return Err(Error::ContentChanged { path: shown });
         }

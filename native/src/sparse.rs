@@ -89,11 +89,13 @@ impl<S: Stream> TarReader<S> {
     ) -> Result<(), Error> {
         let mut end = 0u64;
         let mut stored = 0u64;
+        let mut parts = Vec::with_capacity(map.len());
         for &(offset, length) in &map {
             let next = offset.checked_add(length);
             if offset < end || next.is_none_or(|next| next > size) {
                 return Err(self.invalid("a sparse map is malformed"));
             }
+            parts.push((offset - end, length));
             end = next.unwrap_or(end);
             stored += length;
         }
@@ -103,7 +105,7 @@ impl<S: Stream> TarReader<S> {
         map.reverse();
         self.map = Some(map);
         (self.position, self.size) = (0, size);
-        (member.size, member.is_sparse) = (size, true);
+        (member.size, member.parts) = (size, Some(parts));
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use rustix::fs::Stat;
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"tsbstat1";
@@ -62,14 +63,15 @@ pub struct Remembered {
 /// An earlier scan, from the first path to the last.
 pub struct StatCache {
     input: Take<BufReader<File>>,
-    started: Time,
+    /// Changed before this, a file was not changed any more while it was hashed.
+    settled: Time,
     path: Vec<u8>,
     current: Option<(Fingerprint, Remembered)>,
 }
 
 impl StatCache {
     /// None when there is none, or it is torn or another program's.
-    pub fn open(path: &Path) -> Option<StatCache> {
+    pub fn open(path: &Path, root: BorrowedFd<'_>) -> Option<StatCache> {
         let mut file = File::open(path).ok()?;
         let length = file.metadata().ok()?.len().checked_sub(TRAILER)?;
         if crc(&mut file, length)? != read_u32(&mut file)? {
@@ -85,7 +87,7 @@ impl StatCache {
         }
         let mut cache = StatCache {
             input: BufReader::with_capacity(128 << 10, file).take(length.checked_sub(HEADER)?),
-            started: (seconds, nanoseconds),
+            settled: (seconds.saturating_sub(skew(root)), nanoseconds),
             path: Vec::new(),
             current: None,
         };
@@ -105,8 +107,14 @@ impl StatCache {
         }
         let (known, remembered) = self.current.take()?;
         self.advance();
-        let settled = fingerprint.mtime.max(fingerprint.ctime) < self.started;
-        (known == *fingerprint && settled).then_some(remembered)
+        (known == *fingerprint && self.is_settled(fingerprint)).then_some(remembered)
+    }
+
+    fn is_settled(&self, fingerprint: &Fingerprint) -> bool {
+        let (seconds, nanoseconds) = fingerprint.mtime.max(fingerprint.ctime);
+        // Where no time has a fraction, a tick of the clock may be two seconds long, as in FAT.
+        let tick = if fingerprint.ctime.1 == 0 { 2 } else { 0 };
+        (seconds.saturating_add(tick), nanoseconds) < self.settled
     }
 
     fn advance(&mut self) {
@@ -206,6 +214,29 @@ impl StatCacheWriter {
         self.file.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+/// By how many seconds the clock that stamps the files may be behind ours: other machines' are not set
+/// by us.
+#[allow(clippy::unnecessary_cast)] // The type of the magic number differs between targets.
+fn skew(root: BorrowedFd<'_>) -> i64 {
+    /// NFS, SMB (three), FUSE and virtiofs, 9p, Ceph, AFS, and the shared folders of VirtualBox and VMware.
+    const REMOTE: [u32; 10] = [
+        0x6969,
+        0x517b,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x6573_5546,
+        0x0102_1997,
+        0x00c3_6400,
+        0x5346_414f,
+        0x786f_4256,
+        0xbacb_acbc,
+    ];
+    match rustix::fs::fstatfs(root) {
+        Ok(filesystem) if !REMOTE.contains(&(filesystem.f_type as u32)) => 0,
+        _ => 60,
     }
 }
 

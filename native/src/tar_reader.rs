@@ -2,13 +2,16 @@
 
 use crate::chunk::Slice;
 use crate::error::Error;
-use crate::pax::{Records, decimal, merge, parse_time, pax_records};
+use crate::pax::{Records, decimal, merge, parse_time, pax_records, size_of_records};
 use crate::sparse::PaxSparse;
 use crate::tar_header::{BLOCK, Header};
 use std::path::PathBuf;
 
 /// What PAX headers, long names and sparse maps may hold, as in Go's reader; real ones are far smaller.
 pub const MAX_SPECIAL: u64 = 1 << 20;
+
+/// What global headers may hold: every member has a copy.
+const MAX_GLOBALS: usize = 64 << 10;
 
 /// Holes come in pieces: an archive of a kilobyte may have one that takes years to hash.
 const MAX_HOLE: u64 = 4 << 20;
@@ -37,7 +40,8 @@ pub struct Member {
     pub size: u64,
     /// Where its data starts, in the uncompressed bytes.
     pub offset: u64,
-    pub is_sparse: bool,
+    /// Of a sparse file: the hole before each part that the archive has, and the part's length.
+    pub parts: Option<Vec<(u64, u64)>>,
 }
 
 /// A piece of a file.
@@ -96,6 +100,7 @@ impl<S: Stream> TarReader<S> {
                     let found = self.pax(&found)?;
                     let merged = merge(&mut self.globals, found.clone());
                     let merged = merged.and_then(|()| merge(&mut records, found));
+                    let merged = merged.filter(|()| size_of_records(&self.globals) <= MAX_GLOBALS);
                     merged.ok_or_else(|| self.invalid("it has too many PAX records"))?;
                 }
                 b'x' | b'X' => {
@@ -250,7 +255,7 @@ impl<S: Stream> TarReader<S> {
             b"linkpath" => member.link = value,
             b"size" => {
                 self.left = decimal(&value)?;
-                if !member.is_sparse {
+                if member.parts.is_none() {
                     member.size = self.left;
                 }
             }
@@ -280,7 +285,10 @@ impl<S: Stream> TarReader<S> {
     }
 
     fn pax(&self, bytes: &[u8]) -> Result<Records, Error> {
-        pax_records(bytes).ok_or_else(|| self.invalid("a PAX header is malformed"))
+        let records = pax_records(bytes);
+        let mut records = records.ok_or_else(|| self.invalid("a PAX header is malformed"))?;
+        records.retain(|(key, _)| counts(key));
+        Ok(records)
     }
 
     /// Up to `length` bytes of the current member, and not none: a sparse map may promise more than
@@ -344,6 +352,15 @@ impl<S: Stream> TarReader<S> {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// Whether a record says something that is used here. Comments and charsets do not.
+fn counts(key: &[u8]) -> bool {
+    matches!(
+        key,
+        b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"mtime"
+    ) || key.starts_with(b"SCHILY.xattr.")
+        || key.starts_with(b"GNU.sparse.")
 }
 
 fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {

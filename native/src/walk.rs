@@ -1,6 +1,7 @@
 //! Lists a directory tree in the order of an index, through directory descriptors; no symlink is
 //! followed but the root itself. Privileges: those of who may read it.
 
+use crate::beneath::is_gone;
 use crate::cancel::Cancel;
 use crate::entry::{Entry, Kind, excess};
 use crate::error::{Error, at};
@@ -17,6 +18,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// So many sockets are told of by name.
+const MAX_SOCKETS: usize = 100;
+
 /// Something that was found. Files have no digest yet.
 pub struct Found {
     pub entry: Entry,
@@ -30,7 +34,9 @@ pub struct Walker<'a> {
     pub ignore: &'a Ignore,
     pub cancel: &'a Cancel,
     pub found: &'a mut dyn FnMut(Found) -> Result<(), Error>,
-    /// Files with several names, by device and inode.
+    /// What was left out for being a socket; not all of them, when they are many.
+    pub sockets: Vec<Vec<u8>>,
+    /// What has several names, by device and inode.
     pub links: HashMap<(u64, u64), Vec<u8>>,
     /// Ignored directories around the current path, which are listed when something in them is.
     pub withheld: Vec<Found>,
@@ -82,16 +88,19 @@ impl Walker<'_> {
             stat => stat.map_err(at(self.shown(path), Error::Stat))?,
         };
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            return self.subdirectory(directory, name, path, &stat, &matches);
+            return self.subdirectory(directory, name, path, &matches);
         }
         if matches.ignored {
             return Ok(());
         }
         let Some(kind) = self.kind(directory, name, path, &stat)? else {
+            if self.sockets.len() < MAX_SOCKETS {
+                self.sockets.push(path.clone());
+            }
             return Ok(());
         };
-        let has_content = matches!(kind, Kind::File { .. })
-            && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let kind = self.linked(kind, path, &stat);
+        let has_content = matches!(kind, Kind::File { .. });
         self.emit(Found {
             entry: entry(path, kind, &stat, self.format),
             fingerprint: has_content.then(|| Fingerprint::of(&stat)),
@@ -103,7 +112,6 @@ impl Walker<'_> {
         parent: BorrowedFd<'_>,
         name: &[u8],
         path: &mut Vec<u8>,
-        stat: &Stat,
         matches: &Matches,
     ) -> Result<(), Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -111,11 +119,14 @@ impl Walker<'_> {
             // A user who may not read it ignores it for that very reason; what an exception may name
             // in it is missed when it is copied.
             Err(Errno::ACCESS) if matches.ignored => return Ok(()),
+            Err(errno) if is_gone(errno) => return Err(self.changed(path)),
             directory => directory.map_err(at(self.shown(path), Error::Open))?,
         };
         let attributes =
             xattr::read(directory.as_fd()).map_err(at(self.shown(path), Error::Stat))?;
-        let mut entry = entry(path, Kind::Directory, stat, self.format);
+        // Of what was opened, whatever had its name before.
+        let stat = rustix::fs::fstat(&directory).map_err(at(self.shown(path), Error::Stat))?;
+        let mut entry = entry(path, Kind::Directory, &stat, self.format);
         entry.xattrs = attributes.kept;
         entry.opaque = attributes.opaque && self.format == DirectoryFormat::Layer;
         let found = Found {
@@ -133,9 +144,9 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// None: it does not belong into a layer.
+    /// None: a socket, which no tar has.
     fn kind(
-        &mut self,
+        &self,
         directory: BorrowedFd<'_>,
         name: &[u8],
         path: &[u8],
@@ -148,36 +159,43 @@ impl Walker<'_> {
             )
         };
         let is_layer = self.format == DirectoryFormat::Layer;
-        let file = |size| Kind::File {
-            size,
-            digest: None,
-            source: None,
-        };
         Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile if stat.st_nlink > 1 => {
-                let inode = Fingerprint::of(stat).identity();
-                match self.links.get(&inode) {
-                    Some(first) => Kind::Hardlink(first.clone()),
-                    None => {
-                        self.links.insert(inode, path.to_vec());
-                        file(stat.st_size as u64)
-                    }
-                }
-            }
-            FileType::RegularFile => file(stat.st_size as u64),
+            FileType::RegularFile => Kind::File {
+                size: stat.st_size as u64,
+                digest: None,
+                source: None,
+            },
             FileType::Symlink => {
-                let target = rustix::fs::readlinkat(directory, name, Vec::new());
-                let target = target.map_err(at(self.shown(path), Error::Read))?;
+                let target = match rustix::fs::readlinkat(directory, name, Vec::new()) {
+                    Err(errno) if errno == Errno::INVAL || is_gone(errno) => {
+                        return Err(self.changed(path));
+                    }
+                    target => target.map_err(at(self.shown(path), Error::Read))?,
+                };
                 Kind::Symlink(target.into_bytes())
             }
             FileType::CharacterDevice if is_layer && stat.st_rdev == 0 => Kind::Whiteout,
             FileType::CharacterDevice => Kind::Character(device().0, device().1),
             FileType::BlockDevice => Kind::Block(device().0, device().1),
             FileType::Fifo => Kind::Fifo,
-            // A tar has no sockets. BuildKit takes those of a context for empty files.
-            FileType::Socket if !is_layer => file(0),
             _ => return Ok(None),
         }))
+    }
+
+    /// Another name of what was listed already is a hardlink, whatever it is. Not so the whiteouts,
+    /// which overlayfs makes as links of one node.
+    fn linked(&mut self, kind: Kind, path: &[u8], stat: &Stat) -> Kind {
+        if stat.st_nlink < 2 || kind == Kind::Whiteout {
+            return kind;
+        }
+        let inode = Fingerprint::of(stat).identity();
+        match self.links.get(&inode) {
+            Some(first) => Kind::Hardlink(first.clone()),
+            None => {
+                self.links.insert(inode, path.to_vec());
+                kind
+            }
+        }
     }
 
     fn emit(&mut self, found: Found) -> Result<(), Error> {
@@ -188,6 +206,12 @@ impl Walker<'_> {
             }
         }
         (self.found)(found)
+    }
+
+    fn changed(&self, path: &[u8]) -> Error {
+        Error::ContentChanged {
+            path: self.shown(path),
+        }
     }
 
     fn shown(&self, path: &[u8]) -> PathBuf {

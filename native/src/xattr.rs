@@ -43,7 +43,9 @@ fn read_names(fd: BorrowedFd<'_>, names: &[u8]) -> rustix::io::Result<Attributes
             attributes.opaque |= is_mark && value(fd, name)?.as_deref() == Some(b"y");
             continue;
         }
-        if name.starts_with(b"user.") || name == b"security.capability" {
+        // In a PAX record, the name ends at the first equals sign.
+        let has_place = !name.contains(&b'=');
+        if has_place && (name.starts_with(b"user.") || name == b"security.capability") {
             let value = value(fd, name)?;
             attributes
                 .kept

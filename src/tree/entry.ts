@@ -53,7 +53,15 @@ export type Entry = FileEntry | DirectoryEntry | LinkEntry | DeviceEntry | Plain
 export type EntrySource =
   | { readonly kind: 'path'; readonly root: number; readonly path: string }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'range'; readonly file: number; readonly offset: number };
+  | { readonly kind: 'range'; readonly file: number; readonly offset: number }
+  /** A sparse member of an archive: from `offset` on the bytes of its parts, one after the other. */
+  | {
+      readonly kind: 'sparse';
+      readonly file: number;
+      readonly offset: number;
+      /** In turn how long a hole is, and how long the part behind it; behind the last part is a hole. */
+      readonly parts: readonly number[];
+    };
 
 /** An entry's metadata, to be spread into another. */
 export function metadataOf(entry: Entry): EntryBase {

@@ -152,6 +152,13 @@ function encodeSource(writer: ByteWriter, source: EntrySource): void {
       writer.varint(3);
       writer.varint(source.file);
       return writer.varint(source.offset);
+    case 'sparse':
+      writer.varint(4);
+      writer.varint(source.file);
+      writer.varint(source.offset);
+      writer.varint(source.parts.length / 2);
+      for (const length of source.parts) writer.varint(length);
+      return;
   }
 }
 
@@ -293,7 +300,17 @@ function decodeSource(reader: ByteReader): EntrySource {
       return { kind: 'bytes', bytes: reader.raw(reader.varint()) };
     case 3:
       return { kind: 'range', file: reader.varint(), offset: reader.varint() };
+    case 4:
+      return decodeSparse(reader);
     default:
       throw invalidIndex();
   }
+}
+
+function decodeSparse(reader: ByteReader): EntrySource {
+  const file = reader.varint();
+  const offset = reader.varint();
+  const parts: number[] = [];
+  for (let left = 2 * reader.varint(); left > 0; left--) parts.push(reader.varint());
+  return { kind: 'sparse', file, offset, parts };
 }

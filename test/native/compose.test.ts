@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { openHelper } from '../../native/index.ts';
@@ -207,20 +205,6 @@ describe('compose', () => {
       });
     });
   }
-
-  it('takes a socket below a root for an empty file, as a scan does', async () => {
-    await withHelper(async (helper, directory) => {
-      const server = createServer().listen(join(directory, 'socket'));
-      await once(server, 'listening');
-      const source = { kind: 'path', root: 0, path: 'socket' } as const;
-      const list = await writeList(join(directory, 'list'), [
-        { ...metadata('s'), type: 'file', size: 0, source },
-      ]);
-      const { index } = await helper.compose({ list, roots: [directory], files: [] }, { signal });
-      assert.equal(index.entries, 1);
-      server.close();
-    });
-  });
 
   it('refuses a list whose paths lead out of the root, and leaves nothing', async () => {
     await withHelper(async (helper, directory) => {

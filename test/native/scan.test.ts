@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmod,
   copyFile,
@@ -113,15 +114,20 @@ describe('scan of a build context', () => {
     });
   });
 
-  it('knows hardlinks, symlinks, FIFOs and takes sockets for empty files', async () => {
-    await withContext(async (context, scan) => {
-      await files(context, ['b', 'ignored/x']);
+  it('knows hardlinks of everything, symlinks and FIFOs, and leaves sockets out (CTX-10, LAY-1)', async () => {
+    await withContext(async (context, scan, helper, directory) => {
+      await files(context, ['b', 'ignored/x', 'sub/y']);
       await link(join(context, 'b'), join(context, 'c'));
       await link(join(context, 'ignored/x'), join(context, 'x'));
       await symlink('nowhere', join(context, 'd'));
+      await link(join(context, 'd'), join(context, 'sub/d'));
       execFileSync('mkfifo', [join(context, 'e')]);
-      const server = createServer().listen(join(context, 'f'));
+      await link(join(context, 'e'), join(context, 'sub/e'));
+      const server = createServer().listen(join(context, 'sub/f'));
+      await once(server, 'listening');
       const entries = await scan({ ignore: [drop('ignored')] });
+      const source = { kind: 'directory', path: context, format: 'context', ignore: [] } as const;
+      const reply = await helper.scan({ source, index: join(directory, 'index') }, { signal });
       await new Promise((resolve) => server.close(resolve));
       const found = entries.map((entry) => [
         entry.path,
@@ -133,9 +139,13 @@ describe('scan of a build context', () => {
         ['c', 'hardlink', 'b'],
         ['d', 'symlink', 'nowhere'],
         ['e', 'fifo', undefined],
-        ['f', 'file', 0],
+        ['sub', 'directory', undefined],
+        ['sub/d', 'hardlink', 'd'],
+        ['sub/e', 'hardlink', 'e'],
+        ['sub/y', 'file', 5],
         ['x', 'file', 9],
       ]);
+      assert.deepEqual(reply.sockets, ['sub/f']);
     });
   });
 
