@@ -39,7 +39,7 @@ function refuseVariables(name: string, location: SourceLocation): void {
   if (expandWord(name, () => undefined, { escape: '\\' }) === name) return;
   throw locate(
     invalid(
-      `Cannot copy from "${name}": variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround`,
+      `Cannot copy --from=${name}: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround`,
     ),
     location,
   );
