@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { getEventListeners, once } from 'node:events';
+import { getEventListeners } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { download as fetchOnce, type DownloadOptions } from '../../src/context/download.ts';
 import { hasCode } from '../../src/errors.ts';
+import { type HttpServer, withHttp } from '../support/http-server.ts';
 import { withDirectory } from '../support/temporary.ts';
 
 const { signal } = new AbortController();
@@ -23,19 +23,11 @@ async function download(url: string, to: string, options: DownloadOptions) {
 /** A server that answers so, and a directory to download to. */
 async function withServer(
   answer: RequestListener,
-  use: (url: string, directory: string) => Promise<void>,
+  use: (url: string, directory: string, server: HttpServer) => Promise<void>,
 ): Promise<void> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  try {
-    await withDirectory(async (directory) => {
-      await use(`http://127.0.0.1:${port}/file`, directory);
-    });
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
+  await withHttp(answer, async (server) => {
+    await withDirectory((directory) => use(`${server.url}/file`, directory, server));
+  });
 }
 
 describe('download()', () => {
@@ -185,5 +177,121 @@ describe('download()', () => {
         assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'old');
       },
     );
+  });
+
+  describe('tries again', () => {
+    it('after an answer that may change, and leaves nothing of the first one', async () => {
+      let attempts = 0;
+      await withServer(
+        (_, response) => {
+          if (attempts++ === 0) response.writeHead(503).end('a long page, not the file');
+          else response.end('file');
+        },
+        async (url, directory, { requests }) => {
+          const { size } = await download(url, join(directory, 'f'), { signal, delays: [0] });
+          assert.equal(size, 4);
+          assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'file');
+          assert.equal(requests.length, 2);
+        },
+      );
+    });
+    it('after a connection that is cut in the middle', async () => {
+      let count = 0;
+      await withServer(
+        (_, response) => {
+          if (count++ > 0) response.end('whole');
+          else {
+            response.writeHead(200, { 'content-length': 10 });
+            response.write('half', () => response.socket?.destroy());
+          }
+        },
+        async (url, directory) => {
+          await download(url, join(directory, 'f'), { signal, delays: [0] });
+          assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'whole');
+        },
+      );
+    });
+
+    it('not for ever, and says how often', async () => {
+      await withServer(
+        (_, response) => response.writeHead(500).end(),
+        async (url, directory, { requests }) => {
+          await assert.rejects(download(url, join(directory, 'f'), { signal, delays: [0, 0] }), {
+            code: 'ERR_DOWNLOAD_FAILED',
+            message: `Cannot download "${url}": the server answered 500 (tried 3 times)`,
+          });
+          assert.equal(requests.length, 3);
+          assert.deepEqual(await readdir(directory), []);
+        },
+      );
+    });
+
+    it('not after an answer that is meant', async () => {
+      await withServer(
+        (_, response) => response.writeHead(404).end(),
+        async (url, directory, { requests }) => {
+          await assert.rejects(download(url, join(directory, 'f'), { signal, delays: [0] }));
+          assert.equal(requests.length, 1);
+        },
+      );
+    });
+
+    it('not when it is aborted while it waits', async () => {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      await withServer(
+        (_, response) =>
+          response.writeHead(500).end(() => setImmediate(() => controller.abort(reason))),
+        async (url, directory) => {
+          const options = { signal: controller.signal, delays: [600_000] };
+          const downloading = download(url, join(directory, 'f'), options);
+          await assert.rejects(downloading, (error) => error === reason);
+          assert.deepEqual(await readdir(directory), []);
+        },
+      );
+    });
+  });
+
+  const secrets = (id: string, text: string) => new Map([[id, Buffer.from(text)]]);
+  const authorizations = [
+    ['HTTP_AUTH_TOKEN_127.0.0.1', 'abc\n', 'Bearer abc'],
+    ['HTTP_AUTH_HEADER_127.0.0.1', 'Basic xyz', 'Basic xyz'],
+    ['HTTP_AUTH_TOKEN_example.com', 'abc', ''],
+  ] as const;
+  for (const [id, text, expected] of authorizations) {
+    it(`asks ${expected === '' ? 'without credentials' : 'with credentials'} when there is the secret ${id} (CP-26)`, async () => {
+      await withServer(
+        (request, response) => response.end(request.headers.authorization ?? ''),
+        async (url, directory) => {
+          await download(url, join(directory, 'f'), { signal, secrets: secrets(id, text) });
+          assert.equal(await readFile(join(directory, 'f'), 'utf8'), expected);
+        },
+      );
+    });
+  }
+
+  it('sends no credentials to where a redirect leads on another machine (CP-26)', async () => {
+    await withHttp(
+      (request, response) => response.end(request.headers.authorization ?? 'none'),
+      async (other) => {
+        await withServer(
+          (_, response) => response.writeHead(302, { location: `${other.url}/x` }).end(),
+          async (url, directory) => {
+            const options = { signal, secrets: secrets('HTTP_AUTH_TOKEN_127.0.0.1', 'abc') };
+            await download(url, join(directory, 'f'), options);
+            assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'none');
+          },
+        );
+      },
+    );
+  });
+
+  it('names what an address without sense is', async () => {
+    await withDirectory(async (directory) => {
+      await assert.rejects(download('http://', join(directory, 'f'), { signal }), {
+        code: 'ERR_DOWNLOAD_FAILED',
+        message: 'Cannot download "http://": it is no valid address',
+      });
+    });
   });
 });
