@@ -261,7 +261,8 @@ function describeProblem(
   tokens: readonly IToken[],
   at: IToken | undefined,
 ): LineProblem {
-  const found = at !== undefined && !Number.isNaN(at.startOffset) ? span(at) : undefined;
+  // The end of the text is a token too, at no place.
+  const found = at !== undefined && at.startOffset >= 0 ? span(at) : undefined;
   const where = { start: found?.start ?? 0, end: found?.end ?? text.length };
   if (tokens.some((token) => token.tokenType === OpenArray)) {
     return {

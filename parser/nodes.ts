@@ -134,14 +134,15 @@ function readHeredocs(reader: Reading, line: LogicalLine): readonly NodeHeredoc[
     words = findHeredocs(line.text);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return failParse(reader, problem, line.range, error);
+    return failParse(reader, problem, line.range, { cause: error });
   }
   const heredocs: NodeHeredoc[] = [];
   for (const word of words) {
     const body = reader.takeBody(word.name, word.chomp);
     if (body === undefined) {
       reader.unterminated++;
-      return failParse(reader, `unterminated heredoc "${word.name}"`, line.range);
+      const hint = `It ends with a line that is "${word.name}" and nothing else.`;
+      return failParse(reader, `unterminated heredoc "${word.name}"`, line.range, { hint });
     }
     heredocs.push({ ...word, content: body.content, range: body.range });
   }
@@ -161,9 +162,9 @@ function failParse(
   reader: Reading,
   problem: string,
   range: SourceRange,
-  cause?: unknown,
+  more: { readonly cause?: unknown; readonly hint?: string } = {},
 ): undefined {
   const location = { file: reader.file, source: reader.source, range };
   const message = `Cannot parse line ${range.start.line}: ${problem}`;
-  reader.report(new TsbuildError('ERR_PARSE', { message, details: undefined, location, cause }));
+  reader.report(new TsbuildError('ERR_PARSE', { message, details: undefined, location, ...more }));
 }

@@ -201,7 +201,7 @@ function certain(
   const froms = dockerfile.instructions.filter((each) => each.kind === 'from');
   return warnings.filter(({ rule, level, range }) => {
     const { line } = range.start;
-    if (level === 'note') return errors.length === 0;
+    if (level === 'note') return false;
     if (line > firstError && EVALUATED.includes(rule)) return false;
     if (!BASED.includes(rule)) return true;
     const index = froms.findLastIndex((from) => from.range.start.line <= line);

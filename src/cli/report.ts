@@ -80,12 +80,22 @@ function frame({ file, range, source }: SourceLocation, paint: Painter): string[
   const last = Math.max(first, range.end.column === 0 ? range.end.line - 1 : range.end.line);
   const from = Math.max(1, first - CONTEXT_LINES);
   const to = Math.min(lines.length, last + CONTEXT_LINES);
-  const shown = lines.slice(from - 1, to).map((line, index) => {
+  const shown = lines.slice(from - 1, to).flatMap((line, index) => {
     const number = from + index;
     const marker = number >= first && number <= last ? paint('red', '>>>') : '   ';
-    return `${String(number).padStart(4)} | ${marker} ${clean(line)}`.trimEnd();
+    const text = `${String(number).padStart(4)} | ${marker} ${clean(line)}`.trimEnd();
+    const under = number === first ? underline(line, range) : '';
+    return under === '' ? [text] : [text, `     |     ${paint('red', under)}`];
   });
   return [`${clean(file)}:${first}`, RULE, ...shown, RULE];
+}
+
+/** `^^^` below the part of a line that is meant; '' when that is all of it, or goes on in the next. */
+function underline(line: string, { start, end }: SourceLocation['range']): string {
+  const part = line.slice(start.column, end.column);
+  if (start.line !== end.line || part.trim() === '' || part.trim() === line.trim()) return '';
+  const before = clean(line.slice(0, start.column)).replaceAll(/[^\t]/gu, ' ');
+  return before + '^'.repeat([...clean(part)].length);
 }
 
 function tail(output: string): string[] {

@@ -53,7 +53,7 @@ export class Dependencies {
       path.add(stage);
       for (const { origin, location } of this.needsOf(stage)) {
         if (origin.kind !== 'stage') continue;
-        if (path.has(origin.stage)) throw cycle(start, location);
+        if (path.has(origin.stage)) throw cycle(start, { path, back: origin.stage, location });
         visit(origin.stage, start);
       }
       path.delete(stage);
@@ -108,11 +108,28 @@ function mountFrom(text: string): string | undefined {
   }
 }
 
-function cycle(stage: StageOutline, location: SourceLocation): TsbuildError<'ERR_STAGE_CYCLE'> {
+interface Circle {
+  /** From where the search began to the stage that closes the circle. */
+  readonly path: ReadonlySet<StageOutline>;
+  /** What that stage needs, which is on the path. */
+  readonly back: StageOutline;
+  readonly location: SourceLocation;
+}
+
+function cycle(
+  stage: StageOutline,
+  { path, back, location }: Circle,
+): TsbuildError<'ERR_STAGE_CYCLE'> {
   const name = stage.displayName;
+  const names = [...path].map(({ displayName }) => `"${displayName}"`);
+  const circle = [...names.slice([...path].indexOf(back)), `"${back.displayName}"`];
   return new TsbuildError('ERR_STAGE_CYCLE', {
     message: `Cannot order the stages: circular dependency detected on stage: ${name}`,
     details: { stage: name },
     location,
+    hint:
+      circle.length === 2
+        ? 'A stage cannot copy from itself.'
+        : `One needs the other: ${circle.join(' → ')}.`,
   });
 }

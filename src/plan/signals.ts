@@ -1,5 +1,6 @@
 /** The signals that STOPSIGNAL can name (META-3). */
 
+import { suggest } from '../errors.ts';
 import { invalid } from './failures.ts';
 
 const NAMES =
@@ -16,8 +17,11 @@ export function checkStopSignal(text: string): string {
     /^[+-]?\d+$/.test(text) && Number(text) !== 0 && Math.abs(Number(text)) < 2 ** 63;
   const name = text.toUpperCase().replace(/^SIG/, '');
   if (isNumber || NAMES.includes(name) || REALTIME.test(name)) return text;
+  const close = suggest(name, NAMES);
   throw invalid(
     `Cannot set the stop signal: Invalid signal: ${text}`,
-    'A signal is a name such as "SIGTERM" or "TERM", or a number.',
+    close === undefined
+      ? 'A signal is a name such as "SIGTERM" or "TERM", or a number.'
+      : `Did you mean "SIG${close}"?`,
   );
 }

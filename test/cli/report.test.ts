@@ -68,6 +68,14 @@ hint: Try again.
     assert.match(text(at(9, 9)), / {3}9 \| >>> CMD w\n {2}10 \|\n-{20}\n/);
   });
 
+  it('underlines the part of a line that is meant, not all of it', () => {
+    const part = renderReport(syntaxError('FROM a\n\tCOPY --chwon=1 a b\n'), PLAIN);
+    const under = `     |     \t     ${'^'.repeat('--chwon=1'.length)}\n`;
+    assert.ok(part.includes(`   2 | >>> \tCOPY --chwon=1 a b\n${under}   3 |\n`), part);
+    const all = renderReport(syntaxError('FROM a\n  ODD\n'), PLAIN);
+    assert.ok(all.includes('   2 | >>>   ODD\n   3 |\n'), all);
+  });
+
   it('keeps only the last lines of a long output', () => {
     const output = Array.from({ length: 1000 }, (_, i) => `line ${i}`).join('\n');
     const error = new TsbuildError('ERR_STEP_FAILED', {

@@ -99,6 +99,7 @@ for (const [code, cases] of [
             assert.ok(error.message.includes(problem), error.message);
             assert.equal(error.location?.file, 'D');
             assert.equal(error.location?.range.start.line, line);
+            assert.ok(error.location.range.start.column >= 0);
             return true;
           },
         );
