@@ -20,6 +20,12 @@ export interface ImageFile {
   readonly sha256?: string;
   /** The first path of this file, for a hard link and for what it links to. */
   readonly sameAs?: string;
+  /** A device's major and minor. */
+  readonly device?: string;
+  /** By name: byte strings. */
+  readonly xattrs?: Readonly<Record<string, string>>;
+  /** Seconds since the Unix epoch, when asked for; a directory's is that of its last change. */
+  readonly mtime?: number;
 }
 
 export interface ReadImage {
@@ -46,6 +52,26 @@ interface Node {
 
 /** Reads the only image of a layout. */
 export async function readImage(layout: string): Promise<ReadImage> {
+  const { config, nodes } = await readLayout(layout);
+  return { config, files: filesOf(nodes) };
+}
+
+/** Its files alone, with times. */
+export async function readImageTree(layout: string): Promise<ReadImage['files']> {
+  const { nodes } = await readLayout(layout);
+  return filesOf(nodes, { times: true });
+}
+
+/** The files of a tar, with times. */
+export async function readTarTree(bytes: Buffer): Promise<ReadImage['files']> {
+  const nodes = new Map<string, Node>();
+  await applyLayer(bytes, nodes);
+  return filesOf(nodes, { times: true });
+}
+
+async function readLayout(
+  layout: string,
+): Promise<{ readonly config: ContainerConfig; readonly nodes: ReadonlyMap<string, Node> }> {
   const blob = async ({ digest }: RawDescriptor) =>
     await readFile(join(layout, 'blobs', digest.replace(':', '/')));
   const parse = (bytes: Buffer) => JSON.parse(bytes.toString()) as RawDocuments;
@@ -55,7 +81,7 @@ export async function readImage(layout: string): Promise<ReadImage> {
   const { config, layers } = parse(await blob(entry));
   const nodes = new Map<string, Node>();
   for (const layer of layers) await applyLayer(await blob(layer), nodes);
-  return { config: parse(await blob(config)).config, files: filesOf(nodes) };
+  return { config: parse(await blob(config)).config, nodes };
 }
 
 async function applyLayer(packed: Buffer, nodes: Map<string, Node>): Promise<void> {
@@ -96,7 +122,10 @@ function removeBelow(folder: string, nodes: Map<string, Node>): void {
   for (const path of nodes.keys()) if (path.startsWith(`${folder}/`)) nodes.delete(path);
 }
 
-function filesOf(nodes: ReadonlyMap<string, Node>): Readonly<Record<string, ImageFile>> {
+function filesOf(
+  nodes: ReadonlyMap<string, Node>,
+  { times = false }: { readonly times?: boolean } = {},
+): Readonly<Record<string, ImageFile>> {
   const paths = [...nodes.keys()].sort();
   const files: Record<string, ImageFile> = {};
   const firsts = new Map<Node, string>();
@@ -105,7 +134,8 @@ function filesOf(nodes: ReadonlyMap<string, Node>): Readonly<Record<string, Imag
   for (const path of paths) {
     const node = nodes.get(path);
     if (node === undefined) continue;
-    const { type, mode, uid, gid, linkname } = node.header;
+    const { type, mode, uid, gid, linkname, devmajor, devminor, mtime } = node.header;
+    const xattrs = xattrsOf(node.header);
     if (!firsts.has(node)) firsts.set(node, path);
     files[path] = {
       type: type ?? 'file',
@@ -113,8 +143,18 @@ function filesOf(nodes: ReadonlyMap<string, Node>): Readonly<Record<string, Imag
       owner: `${uid}:${gid}`,
       ...(type === 'symlink' && { target: linkname ?? '' }),
       ...(type === 'file' && { sha256: node.sha256 }),
+      ...(type?.endsWith('-device') && { device: `${devmajor}:${devminor}` }),
+      ...(Object.keys(xattrs).length > 0 && { xattrs }),
+      ...(times && type !== 'directory' && { mtime: Math.floor((mtime?.getTime() ?? 0) / 1000) }),
       ...((counts.get(node) ?? 0) > 1 && { sameAs: firsts.get(node) ?? '' }),
     };
   }
   return files;
+}
+
+const XATTR = 'SCHILY.xattr.';
+
+function xattrsOf({ pax }: Header): Readonly<Record<string, string>> {
+  const records = Object.entries(pax ?? {}).filter(([key]) => key.startsWith(XATTR));
+  return Object.fromEntries(records.map(([key, value]) => [key.slice(XATTR.length), value]));
 }

@@ -1,0 +1,130 @@
+/** Buildah as the judge of COPY and ADD: many small Dockerfiles, and every entry of what they make. */
+
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { itUnless, missing } from '../support/missing.ts';
+import { BASE_DOCKERFILE, OLD, writeBase, writeContext } from './differential/context.ts';
+import { Buildah, buildOurs, type Files, type Place } from './differential/builders.ts';
+import { CASES } from './differential/cases.ts';
+import { DIFFERENCES } from './differential/differences.ts';
+
+const PROGRAMS = ['buildah', 'skopeo', 'setfattr', 'mkfifo', 'mknod', 'bzip2', 'xz', 'zstd'];
+const whyNot = whyNoAccount('root') ?? missing(...PROGRAMS);
+const test = itUnless(whyNot);
+
+/** Each has a store of its own. */
+const BUILDAHS = 8;
+const TSBUILDS = 2;
+
+describe('COPY and ADD, compared with Buildah', function () {
+  this.timeout(300_000);
+
+  const theirs = new Map<string, Files>();
+  const ours = new Map<string, Files>();
+  let account: Account;
+
+  before(async () => {
+    if (whyNot !== undefined) return;
+    account = await openAccount('root');
+    const place = await openPlace(account);
+    const dockerfiles = Object.entries(CASES).map(
+      ([name, text]) => [name, text.startsWith('FROM') ? text : `FROM base\n${text}`] as const,
+    );
+    const first = await Buildah.open(place, join(account.home, 'buildah-0'));
+    const others = Array.from({ length: BUILDAHS - 1 }, async (_, i) =>
+      Buildah.open(place, join(account.home, `buildah-${i + 1}`), first),
+    );
+    const stores = [first, ...(await Promise.all(others))];
+    const [forTheirs, forOurs] = [[...dockerfiles], [...dockerfiles.entries()]];
+    await Promise.all([
+      ...stores.map(async (store) => {
+        for (let next = forTheirs.pop(); next !== undefined; next = forTheirs.pop()) {
+          theirs.set(next[0], await store.build(next[1]));
+        }
+      }),
+      ...Array.from({ length: TSBUILDS }, async () => {
+        for (let next = forOurs.pop(); next !== undefined; next = forOurs.pop()) {
+          const [number, [name, text]] = next;
+          ours.set(name, await buildOurs(place, String(number), text));
+        }
+      }),
+    ]);
+  });
+  after(async () => {
+    if (whyNot === undefined) await account.close();
+  });
+
+  for (const name of Object.keys(CASES)) {
+    const known = DIFFERENCES.filter(({ cases }) => cases[name] !== undefined);
+    const title = known.map(({ title: each }) => each).join('; ');
+    test(known.length === 0 ? name : `${name} (differs: ${title})`, async () => {
+      const expected = Object.assign({}, ...known.map(({ cases }) => cases[name]));
+      assert.deepEqual(differencesOf(ours.get(name), theirs.get(name)), expected);
+    });
+  }
+});
+
+describe('docs/differences.md', () => {
+  it('lists the differences that the suite knows, and no others', async () => {
+    const page = await readFile(new URL('../../docs/differences.md', import.meta.url), 'utf8');
+    const [, copying = ''] = page.split(/^## COPY and ADD.*$/m);
+    const [section = ''] = copying.split(/^## /m);
+    const listed = [...section.matchAll(/^### (.*)$/gm)].map(([, title]) => title);
+    assert.deepEqual(
+      listed,
+      DIFFERENCES.map(({ title }) => title),
+    );
+  });
+
+  it('has cases for what is known to differ', () => {
+    for (const { cases } of DIFFERENCES) {
+      for (const name of Object.keys(cases)) assert.ok(name in CASES, name);
+    }
+  });
+});
+
+async function openPlace(account: Account): Promise<Place> {
+  const context = join(account.home, 'context');
+  await writeContext(context);
+  const base = join(account.home, 'base');
+  const source = join(account.home, 'base-context');
+  await writeBase(source);
+  const file = join(account.home, 'base.Dockerfile');
+  await writeFile(file, BASE_DOCKERFILE);
+  const flags = ['-f', file, '-t', 'base:latest', '-o', `type=oci,tar=false,dest=${base}`, source];
+  const { code, stderr } = await account.tsbuild(flags);
+  assert.equal(code, 0, stderr);
+  return { account, context, base };
+}
+
+/** By path, what is not equal, ours first: as lines. A failed build has one path, `fails`. */
+function differencesOf(ours: Files, theirs: Files): Readonly<Record<string, readonly string[]>> {
+  const [a, b] = [linesOf(ours), linesOf(theirs)];
+  const found: Record<string, readonly string[]> = {};
+  for (const path of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    if (a[path] !== b[path]) found[path] = [a[path] ?? '', b[path] ?? ''];
+  }
+  if (ours === undefined || theirs === undefined) {
+    if (ours === theirs) return {};
+    return {
+      '': [ours === undefined ? 'fails' : 'builds', theirs === undefined ? 'fails' : 'builds'],
+    };
+  }
+  return found;
+}
+
+function linesOf(files: Files): Readonly<Record<string, string>> {
+  const lines = Object.entries(files ?? {}).map(([path, file]) => {
+    const { type, mode, owner, target, sha256, sameAs, device, xattrs, mtime } = file;
+    const parts = [
+      ...[type, type === 'symlink' ? '' : mode, owner, target, device, sameAs && `= ${sameAs}`],
+      ...[sha256?.slice(0, 8), xattrs && JSON.stringify(xattrs)],
+      // Only where what is copied has a time: what a build makes itself has its own.
+      mtime === OLD ? 'old' : '',
+    ];
+    return [path, parts.filter((part) => part !== undefined && part !== '').join(' ')] as const;
+  });
+  return Object.fromEntries(lines);
+}
