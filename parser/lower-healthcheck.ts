@@ -28,7 +28,10 @@ export function lowerHealthcheck(lowering: Lowering): HealthcheckInstruction {
   }
   const flags = readFlags(lowering, FLAGS.healthcheck);
   if (type !== 'CMD') {
-    return failInstruction(lowering, `Unknown type "${type}" in HEALTHCHECK (try CMD)`);
+    return failInstruction(
+      lowering,
+      `Unknown type ${JSON.stringify(type)} in HEALTHCHECK (try CMD)`,
+    );
   }
   if (isEmpty) return failInstruction(lowering, 'Missing command after HEALTHCHECK CMD');
   return {

@@ -208,7 +208,7 @@ function checkDraft(draft: MountDraft): void {
     }
   }
   if (type === 'secret') checkSecret(draft);
-  if (type === 'ssh' && draft.source) fail(text, 'ssh mount should not have a source');
+  if (type === 'ssh' && draft.source) fail(text, 'ssh does not support source');
   if (draft.sharing !== undefined && type !== 'cache') {
     fail(text, `invalid cache sharing set for ${type} mount`);
   }

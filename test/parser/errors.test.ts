@@ -61,6 +61,7 @@ const INSTRUCTIONS: readonly Case[] = [
   ['META-2', 'FROM x\nVOLUME [""]', 'VOLUME specified can not be an empty string', 2],
   ['META-3', 'FROM x\nSTOPSIGNAL', 'STOPSIGNAL requires exactly one argument', 2],
   ['HC-1', 'FROM x\nHEALTHCHECK NONE x', 'HEALTHCHECK NONE takes no arguments', 2],
+  ['HC-1', 'FROM x\nHEALTHCHECK ["y"]', 'Unknown type "[\\"Y\\"]" in HEALTHCHECK (try CMD)', 2],
   ['HC-1', 'FROM x\nHEALTHCHECK x y', 'Unknown type "X" in HEALTHCHECK (try CMD)', 2],
   ['HC-1', 'FROM x\nHEALTHCHECK CMD', 'Missing command after HEALTHCHECK CMD', 2],
   [

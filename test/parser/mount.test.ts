@@ -122,6 +122,7 @@ describe('parseMount()', () => {
     ['type=cache,uid=-1', 'invalid value -1 for uid'],
     ['ro=maybe', 'invalid value for ro: maybe'],
     ['type=secret', 'invalid secret mount. one of source, target required'],
+    ['type=ssh,source=a', 'ssh does not support source'],
     ['type=secret,id=a,src=b', "both source and id can't be set"],
     ['type=secret,id=a,from=b', 'secret mount should not have a from'],
     ['', 'failed to parse csv mounts'],
