@@ -32,6 +32,7 @@ export interface Flags {
   readonly progress?: string;
   readonly call?: string;
   readonly check?: boolean;
+  readonly fix?: boolean;
 }
 
 /** What a command line asks for. */
@@ -102,6 +103,7 @@ function createOptions(): readonly Option[] {
     new Option('-q, --quiet', 'print nothing but the digest'),
     new Option('--progress <kind>', 'auto, plain, quiet or none'),
     new Option('--check', 'build nothing: say what is wrong with the Dockerfile'),
+    new Option('--fix', 'with --check: mend the Dockerfile where that needs no judgement'),
     new Option(
       '--call <method>',
       'build, check[,format=json|sarif][,ignorestatus=true], outline or targets[,format=json]',

@@ -13,6 +13,8 @@ export interface CheckCall {
   readonly format: 'text' | 'json' | 'sarif';
   /** Warnings are no failure. */
   readonly ignoreStatus: boolean;
+  /** Mend the Dockerfile first. */
+  readonly fix: boolean;
 }
 
 export interface ListCall {
@@ -24,15 +26,22 @@ export interface ListCall {
  * Reads `--call=METHOD[,format=FORMAT][,ignorestatus=true]`. `--check` is short for `--call=check`; with it
  * the method may be left out: `--check --call=format=sarif`. @throws ERR_USAGE
  */
-export function readCall({ call = '', check = false }: Pick<Flags, 'call' | 'check'>): Call {
+export function readCall({
+  call = '',
+  check = false,
+  fix = false,
+}: Pick<Flags, 'call' | 'check' | 'fix'>): Call {
   const [first = '', ...rest] = call.split(',');
   const isNamed = first !== '' && !(check && first.includes('='));
   const named = isNamed ? first : 'build';
   const kind = METHODS.get(check && named === 'build' ? 'check' : named);
   if (kind === undefined) throw unknownMethod(named);
+  if (fix && kind !== 'check') {
+    throw usage('Cannot use "--fix" without "--check"', 'Write "--check --fix".');
+  }
   if (kind === 'build') return { kind };
   const fields = readFields((isNamed ? rest : [first, ...rest]).filter(Boolean));
-  if (kind === 'check') return { kind, ...fields };
+  if (kind === 'check') return { kind, ...fields, fix };
   const { format } = fields;
   if (format === 'sarif') throw wrongFormat(format, 'The formats are text and json.');
   return { kind, format };
@@ -47,7 +56,7 @@ const METHODS: ReadonlyMap<string, Call['kind']> = new Map([
   ['subrequests.describe', 'describe'],
 ]);
 
-function readFields(texts: readonly string[]): Omit<CheckCall, 'kind'> {
+function readFields(texts: readonly string[]): Omit<CheckCall, 'kind' | 'fix'> {
   const fields = parseFields(texts.join(','));
   for (const key of fields.keys()) {
     if (key !== 'format' && key !== 'ignorestatus') throw unknownField(key);

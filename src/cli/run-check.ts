@@ -27,7 +27,9 @@ export async function runCheck(
   for (const message of warnings) process.stderr.write(`WARNING: ${message}\n`);
   const { signal, release } = listenForInterrupts();
   try {
-    const result = await check({ ...options, signal });
+    const result = call.fix
+      ? await fixAndTell({ ...options, signal }, call)
+      : await check({ ...options, signal });
     await writeOut(await checkOutput(result, call.format, options));
     if (result.error !== undefined) {
       if (call.format === 'text') report(result.error, { step: undefined, environment });
@@ -42,6 +44,18 @@ export async function runCheck(
   } finally {
     release();
   }
+}
+
+/** What is for a program stays alone on stdout. */
+async function fixAndTell(
+  options: BuildRequest['options'],
+  { format }: CheckCall,
+): Promise<CheckResult> {
+  const { fixFile } = await import('./run-fix.ts');
+  const { result, text } = await fixFile(options);
+  if (format === 'text') await writeOut(text);
+  else process.stderr.write(text);
+  return result;
 }
 
 async function checkOutput(
