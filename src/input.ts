@@ -71,7 +71,8 @@ export async function withInput<T>(
 async function openInput(work: InputOptions, session: () => Promise<Session>): Promise<Input> {
   const { options, request, progress } = work;
   const tools = toolsOf(work, session);
-  const source = await preferDirectory(parseContext(options.context));
+  const given = await preferDirectory(parseContext(options.context));
+  const source = withGitDir(given, options.buildArgs);
   const context = await narrated(source, progress, () =>
     openContext(source, { tools, single: 'dockerfile' }),
   );
@@ -101,6 +102,13 @@ async function openInput(work: InputOptions, session: () => Promise<Session>): P
   };
 }
 
+/** `--build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR=1` keeps the `.git` of the main context (ARG-8). */
+function withGitDir(source: ContextSource, args: BuildOptions['buildArgs']): ContextSource {
+  const value = args?.['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '';
+  if (source.kind !== 'git' || !/^(1|t|true)$/i.test(value)) return source;
+  return { ...source, source: { ...source.source, keepGitDir: true } };
+}
+
 function toolsOf({ options, signal }: InputOptions, session: () => Promise<Session>): ContextTools {
   const secrets = new Map(Object.entries(options.secrets ?? {}));
   return {
@@ -114,9 +122,13 @@ function toolsOf({ options, signal }: InputOptions, session: () => Promise<Sessi
     },
     fetchGit: async (source) => {
       const { store, workspace } = await session();
-      const now = Math.floor(Date.now() / 1000);
-      const { gitPath: mirrors } = store;
-      return await fetchGit(source, { mirrors, scratch: workspace.path, secrets, now, signal });
+      return await fetchGit(source, {
+        mirrors: store.gitPath,
+        scratch: workspace.path,
+        secrets,
+        now: Math.floor(Date.now() / 1000),
+        signal,
+      });
     },
     signal,
   };

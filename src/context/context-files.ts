@@ -2,7 +2,7 @@
 
 import { readFile, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { TsbuildError } from '../errors.ts';
+import type { TsbuildError } from '../errors.ts';
 
 /** Reads text files of a context by their paths in it. */
 export interface ContextFiles {
@@ -60,9 +60,9 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 /** Puts a failure to read into words. */
-export function unreadableAs<T extends TsbuildError>(
+export function unreadableAs(
   error: unknown,
-  explain: (why: string, cause: unknown) => T,
+  explain: (why: string, cause: unknown) => TsbuildError,
 ): unknown {
   return error instanceof Unreadable ? explain(error.message, error.cause) : error;
 }

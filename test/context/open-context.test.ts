@@ -296,7 +296,8 @@ describe('openContext()', () => {
       await writeFile(join(tree, '.dockerignore'), 'ignored');
       await symlink('file', join(tree, 'Dockerfile'));
       await symlink('../outside', join(tree, 'out'));
-      const checkout = { directory: tree, commit: 'abc', committed: 42, refName: undefined };
+      const revision = { commit: 'abc', tag: undefined, refName: undefined };
+      const checkout = { ...revision, directory: tree, committed: 42 };
       await withOpen(
         async (open) => {
           const context = await open('https://example.com/x.git');
