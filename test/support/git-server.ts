@@ -55,6 +55,21 @@ export async function commitFiles(
   return await git(directory, 'rev-parse', 'HEAD');
 }
 
+/** Like `git submodule add`, without its own opinion of addresses. */
+export async function addSubmodule(
+  repository: string,
+  path: string,
+  url: string,
+  target: string,
+): Promise<void> {
+  const commit = await git(target, 'rev-parse', 'HEAD');
+  await git(repository, 'config', '-f', '.gitmodules', `submodule.${path}.path`, path);
+  await git(repository, 'config', '-f', '.gitmodules', `submodule.${path}.url`, url);
+  await git(repository, 'add', '.gitmodules');
+  await git(repository, 'update-index', '--add', '--cacheinfo', `160000,${commit},${path}`);
+  await git(repository, 'commit', '-q', '-m', 'submodule');
+}
+
 export interface GitServer {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
