@@ -9,7 +9,9 @@ export function checkText({ warnings, file, source, error }: CheckResult): strin
   if (warnings.length === 0 && error !== undefined) return '';
   const lines = source.split(/\r?\n/);
   const texts = warnings.map((warning) => warningText(warning, file, lines));
-  return `Check complete, ${countText(warnings)}\n${texts.join('')}`;
+  // What fails the build is told next, and apart.
+  const end = error === undefined ? '' : '\n';
+  return `Check complete, ${countText(warnings)}\n${texts.join('')}${end}`;
 }
 
 /** BuildKit's words; notes are ours alone. */
