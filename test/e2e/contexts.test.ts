@@ -1,15 +1,16 @@
-/** Builds whose context is a tar, an address, standard input; and named contexts of every kind. */
+/** Builds whose context is a tar, an address or standard input. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { symlink, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { hasCode } from '../../src/errors.ts';
-import { build, type BuildEvent, type BuildOptions } from '../../src/index.ts';
+import type { BuildEvent } from '../../src/index.ts';
 import { openAccount, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
+import { withPlace } from '../support/context-builds.ts';
 import { withHttp } from '../support/http-server.ts';
 import { readLayers } from '../support/layer-entries.ts';
 import { itUnless, missing } from '../support/missing.ts';
@@ -19,52 +20,6 @@ import { withDirectory } from '../support/temporary.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const COPY_ALL = 'FROM scratch\nCOPY . /\n';
-
-interface Place {
-  readonly base: string;
-  /** Writes files below it. */
-  readonly write: (files: Readonly<Record<string, string>>) => Promise<void>;
-  /** Builds; answers the names in the last layer, and the names of the steps that ran. */
-  readonly build: (options: BuildOptions) => Promise<Built>;
-}
-
-interface Built {
-  readonly names: readonly string[];
-  readonly created: string | undefined;
-  /** Steps that were executed. */
-  readonly ran: readonly string[];
-}
-
-async function withPlace(use: (place: Place) => Promise<void>): Promise<void> {
-  await withDirectory(async (base) => {
-    const output = join(base, 'image');
-    await use({
-      base,
-      write: async (files) => {
-        for (const [name, text] of Object.entries(files)) {
-          await mkdir(dirname(join(base, name)), { recursive: true });
-          await writeFile(join(base, name), text);
-        }
-      },
-      build: async (options) => {
-        await rm(output, { recursive: true, force: true });
-        const { config, steps } = await build({
-          store: join(base, 'store'),
-          helper: HELPER,
-          outputs: [`type=oci,tar=false,dest=${output}`],
-          ...options,
-        });
-        const { layers } = await readLayers(output);
-        return {
-          names: (layers.at(-1) ?? []).map(({ name }) => name),
-          created: config.created,
-          ran: steps.filter(({ cached }) => !cached).map(({ name }) => name),
-        };
-      },
-    });
-    assert.deepEqual(await readdir(join(base, 'store/v1/tmp')).catch(() => []), []);
-  });
-}
 
 /** `tsbuild …` with something on standard input. */
 async function tsbuild(
@@ -345,102 +300,5 @@ describe('a Dockerfile outside of the context', () => {
       });
       assert.deepEqual((await place.build({ context: join(place.base, 'c') })).names, ['a']);
     });
-  });
-});
-
-describe('named contexts', () => {
-  const archive = gzipSync(
-    tar([
-      { name: 'x', content: 'x' },
-      { name: 'y', content: 'y' },
-      { name: '.dockerignore', content: '.dockerignore\ny' },
-    ]),
-  );
-
-  async function named(
-    buildContexts: (place: Place, url: string) => Readonly<Record<string, string>>,
-    { from = 'lib', ...options }: Partial<BuildOptions> & { readonly from?: string } = {},
-  ): Promise<readonly string[]> {
-    let names: readonly string[] = [];
-    await withHttp(
-      (request, response) => response.end(request.url === '/file' ? 'one file' : archive),
-      async ({ url }) => {
-        await withPlace(async (place) => {
-          await place.write({ 'c/a': '', 'd/in-d': '', 'd/no': '', 'd/.dockerignore': 'no\n.d*' });
-          const built = await place.build({
-            context: join(place.base, 'c'),
-            dockerfile: Buffer.from(`FROM scratch\nCOPY --from=${from} . /\n`),
-            buildContexts: buildContexts(place, url),
-            ...options,
-          });
-          names = built.names;
-        });
-      },
-    );
-    return names;
-  }
-
-  it('are directories, with their own ignore file (CTX-6, CTX-7)', async () => {
-    assert.deepEqual(await named(({ base }) => ({ lib: join(base, 'd') })), ['in-d']);
-  });
-
-  it('are tars by address, with their own ignore file (CTX-6, IGN-7)', async () => {
-    assert.deepEqual(await named((_, url) => ({ lib: `${url}/lib.tgz` })), ['x']);
-  });
-
-  it('are single files by address (CTX-6)', async () => {
-    assert.deepEqual(await named((_, url) => ({ lib: `${url}/file` })), ['context']);
-  });
-
-  it('take the place of an image, however its name is written (CTX-6, FROM-9)', async () => {
-    for (const from of ['alpine', 'alpine:latest', 'docker.io/library/alpine']) {
-      const contexts = ({ base }: Place) => ({
-        'docker.io/library/alpine:latest': join(base, 'd'),
-      });
-      assert.deepEqual(await named(contexts, { from }), ['in-d']);
-    }
-  });
-
-  it('take the place of a stage, whose instructions are not run (FROM-9)', async () => {
-    const dockerfile = Buffer.from(
-      'FROM scratch AS lib\nCOPY missing /\nFROM scratch\nCOPY --from=lib . /\n',
-    );
-    assert.deepEqual(await named(({ base }) => ({ LIB: join(base, 'd') }), { dockerfile }), [
-      'in-d',
-    ]);
-  });
-
-  it('leave "scratch" and "context" what they are (FROM-9)', async () => {
-    const dockerfile = Buffer.from('FROM scratch\nCOPY a /\n');
-    const contexts = ({ base }: Place) => ({ scratch: join(base, 'd'), context: join(base, 'd') });
-    assert.deepEqual(await named(contexts, { dockerfile }), ['a']);
-  });
-
-  it('are for one platform when they say so, else for all (CTX-6)', async () => {
-    const contexts = ({ base }: Place, url: string) => ({
-      lib: `${url}/lib.tgz`,
-      'lib::linux/arm64': join(base, 'd'),
-    });
-    assert.deepEqual(await named(contexts, { platform: 'linux/arm64/v8' }), ['in-d']);
-    assert.deepEqual(await named(contexts, { platform: 'linux/amd64' }), ['x']);
-  });
-
-  it('may be docker-image://scratch (CTX-6)', async () => {
-    const dockerfile = Buffer.from('FROM alpine\nCOPY a /\n');
-    const contexts = () => ({ alpine: 'docker-image://scratch' });
-    assert.deepEqual(await named(contexts, { dockerfile }), ['a']);
-  });
-
-  it('are not opened when nobody asks for them', async () => {
-    const dockerfile = Buffer.from('FROM scratch\nCOPY a /\n');
-    const contexts = () => ({ lib: '/nowhere', other: 'http://127.0.0.1:1/x' });
-    assert.deepEqual(await named(contexts, { dockerfile }), ['a']);
-  });
-
-  it('are refused when only bake could resolve them (CTX-6)', async () => {
-    await assert.rejects(
-      named(() => ({ lib: 'target:base' })),
-      { code: 'ERR_CONTEXT_UNSUPPORTED' },
-    );
   });
 });
