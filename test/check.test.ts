@@ -72,6 +72,22 @@ describe('check', () => {
     assert.equal(error?.location?.range.start.line, 2);
   });
 
+  it('points at the flag that is wrong, on whatever line it stands', async () => {
+    const text = 'FROM scratch\nRUN --mount=type=tmpfs,target=/a \\\n  --mount=type=odd make\n';
+    const { error } = await inContext({ Dockerfile: text }, check);
+    const { start, end } = error?.location?.range ?? {};
+    assert.deepEqual(
+      [start, end],
+      [
+        { line: 3, column: 2 },
+        { line: 3, column: 18 },
+      ],
+    );
+    const trigger = 'FROM scratch AS a\nONBUILD RUN --mount=type=odd x\nFROM a\n';
+    const { error: triggered } = await inContext({ Dockerfile: trigger }, check);
+    assert.equal(triggered?.location?.range.start.line, 3);
+  });
+
   it('finds the failures of all stages, each once', async () => {
     const Dockerfile =
       'FROM scratch AS a\nSTOPSIGNAL SIGODD\nFROM scratch\nSTOPSIGNAL SIGEVEN\nFROM a\n';

@@ -2,7 +2,7 @@
 
 import { type Dockerfile, parseMount } from '../../parser/index.ts';
 import { type SourceLocation, TsbuildError } from '../errors.ts';
-import { locationOf } from './failures.ts';
+import { flagLocation, locationOf } from './failures.ts';
 import { type OutlineOrigin, findOrigin } from './origin.ts';
 import type { Sources } from './sources.ts';
 import type { BaseImage } from './options.ts';
@@ -74,26 +74,33 @@ export function findDependencies<Image extends BaseImage>(
         stage,
         stage.instructions.flatMap((instruction) => {
           const location = locationOf(dockerfile, instruction.range);
-          return namesOf(instruction).map(({ name, allowIndex }) => ({
-            origin: findOrigin(name, { stages, sources, allowIndex, location }),
-            location,
-          }));
+          return namesOf(instruction).map(({ name, allowIndex, flag }) => {
+            const at = flagLocation(location, instruction, flag);
+            const origin = findOrigin(name, { stages, sources, allowIndex, location: at });
+            return { origin, location: at };
+          });
         }),
       ]),
     ),
   );
 }
 
-function namesOf(
-  instruction: StageInstruction,
-): readonly { readonly name: string; readonly allowIndex: boolean }[] {
+interface NamedOrigin {
+  readonly name: string;
+  readonly allowIndex: boolean;
+  /** That names it. */
+  readonly flag: Parameters<typeof flagLocation>[2];
+}
+
+function namesOf(instruction: StageInstruction): readonly NamedOrigin[] {
   if (instruction.kind === 'copy' && instruction.from !== undefined) {
-    return [{ name: instruction.from, allowIndex: true }];
+    return [{ name: instruction.from, allowIndex: true, flag: { name: 'from' } }];
   }
   if (instruction.kind !== 'run') return [];
-  return instruction.mounts.flatMap((text) => {
+  return instruction.mounts.flatMap((text, index) => {
     const name = mountFrom(text);
-    return name === undefined ? [] : [{ name, allowIndex: false }];
+    const flag = { name: 'mount', index };
+    return name === undefined ? [] : [{ name, allowIndex: false, flag }];
   });
 }
 

@@ -1,5 +1,6 @@
 /** Words for what a Dockerfile asks for and cannot have. Locations are added where they are known. */
 
+import type { Instruction } from '../../parser/index.ts';
 import { type SourceLocation, type SourceRange, TsbuildError } from '../errors.ts';
 
 /** A well-formed instruction that describes no build: ERR_INSTRUCTION_INVALID. */
@@ -21,6 +22,20 @@ export function locationOf(
   range: SourceRange,
 ): SourceLocation {
   return Object.freeze({ file: dockerfile.file, range, source: dockerfile.source });
+}
+
+/**
+ * Where the flag of that name stands, the first or the one at `index`; for want of it, `location`. A
+ * trigger's flags stand in no file: its location is not its own.
+ */
+export function flagLocation(
+  location: SourceLocation,
+  { range, flags }: Instruction,
+  flag: { readonly name: string; readonly index?: number },
+): SourceLocation {
+  const found = flags.filter(({ name }) => name === flag.name)[flag.index ?? 0];
+  if (found === undefined || location.range !== range) return location;
+  return Object.freeze({ ...location, range: found.range });
 }
 
 /** The same failure with another hint. Anything but a TsbuildError comes back as it was. */

@@ -1,7 +1,8 @@
 /** The mounts of a RUN: expanded, absolute, in the order they are made (RUN-12 to RUN-23). */
 
 import { type Mount, parseMount, type RunInstruction } from '../../parser/index.ts';
-import { invalid, unsupported } from './failures.ts';
+import { locate } from '../errors.ts';
+import { flagLocation, invalid, unsupported } from './failures.ts';
 import { cleanPath, resolvePath } from './paths.ts';
 import { CONTEXT, type Planning } from './planning.ts';
 import type { StageState } from './stage-state.ts';
@@ -15,13 +16,18 @@ export async function planMounts<Image>(
 ): Promise<readonly PlannedMount<Image>[]> {
   const planned: PlannedMount<Image>[] = [];
   let sshCount = 0;
-  for (const text of instruction.mounts) {
-    const mount = parseMount(text, { expand: (value) => state.expand(value) });
-    const target = targetOf(mount, { state, sshCount });
-    if (mount.kind === 'ssh') sshCount += 1;
-    const from = await originOf(mount, state, planning);
-    const named = withCacheId(mount, planning.args.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS'));
-    planned.push(Object.freeze({ mount: named, target, from }));
+  for (const [index, text] of instruction.mounts.entries()) {
+    const location = flagLocation(planning.location, instruction, { name: 'mount', index });
+    try {
+      const mount = parseMount(text, { expand: (value) => state.expand(value) });
+      const target = targetOf(mount, { state, sshCount });
+      if (mount.kind === 'ssh') sshCount += 1;
+      const from = await originOf(mount, state, { ...planning, location });
+      const named = withCacheId(mount, planning.args.buildArgs.get('BUILDKIT_CACHE_MOUNT_NS'));
+      planned.push(Object.freeze({ mount: named, target, from }));
+    } catch (error) {
+      throw locate(error, location);
+    }
   }
   return Object.freeze(
     planned.sort((a, b) => Number(a.target > b.target) - Number(a.target < b.target)),
