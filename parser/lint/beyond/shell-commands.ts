@@ -82,7 +82,8 @@ class Scanner implements ShellScript {
   scan(): boolean {
     const text = this.#text;
     while (this.#at < text.length) {
-      if (/[ \t\r\v\f]/.test(text[this.#at] ?? '')) this.#at++;
+      const blank = /^(?:[ \t\r\v\f]|\\\r?\n)/.exec(text.slice(this.#at, this.#at + 3));
+      if (blank !== null) this.#at += blank[0].length;
       else if (text[this.#at] === '#') this.#skipComment();
       else if (!this.#scanToken()) return false;
     }
