@@ -67,7 +67,7 @@ export async function openContext(source: ContextSource, options: Options): Prom
   const { tools } = options;
   switch (source.kind) {
     case 'directory':
-      return await openDirectory(source.directory, tools);
+      return await openDirectory(source.directory, options);
     case 'git':
       return await openGit(source.source, tools);
     case 'http': {
@@ -91,11 +91,8 @@ export async function preferDirectory(source: ContextSource): Promise<ContextSou
   return found?.isDirectory() === true ? { kind: 'directory', directory: source.text } : source;
 }
 
-async function openDirectory(directory: string, tools: ContextTools): Promise<OpenContext> {
-  await requireDirectory(
-    directory,
-    'The last argument of tsbuild is a directory, a URL or "-"; the Dockerfile is named with -f.',
-  );
+async function openDirectory(directory: string, { tools, single }: Options): Promise<OpenContext> {
+  await requireDirectory(directory, single === 'dockerfile' ? MAIN_HINT : undefined);
   return {
     files: directoryFiles(directory),
     dockerfile: undefined,
@@ -111,6 +108,9 @@ async function openDirectory(directory: string, tools: ContextTools): Promise<Op
       }),
   };
 }
+
+const MAIN_HINT =
+  'The last argument of tsbuild is a directory, a URL or "-"; the Dockerfile is named with -f.';
 
 async function openGit(source: GitSource, tools: ContextTools): Promise<OpenContext> {
   const { directory, committed } = await tools.fetchGit(source);

@@ -162,7 +162,7 @@ export const FAILURES: readonly FailureCase[] = [
     exit: USAGE,
     error:
       'Cannot read the build context "{home}/nowhere": no such directory [ERR_CONTEXT_MISSING]',
-    hint: 'The last argument of tsbuild is a directory; the Dockerfile is named with -f.',
+    hint: 'The last argument of tsbuild is a directory, a URL or "-"; the Dockerfile is named with -f.',
   },
   {
     name: 'no context at all',
@@ -187,7 +187,7 @@ export const FAILURES: readonly FailureCase[] = [
     flags: ['--build-context', 'more'],
     exit: USAGE,
     error: 'Cannot use "more" as a build context [ERR_USAGE]',
-    hint: 'Write "--build-context name=directory", or oci-layout://PATH for the directory.',
+    hint: 'Write "--build-context name=directory", or a URL, oci-layout://PATH, docker-image://NAME.',
   },
   {
     name: 'a named context that is no directory',
