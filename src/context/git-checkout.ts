@@ -158,7 +158,7 @@ async function addGitDirectory(work: Work, directory: string): Promise<void> {
     {
       args: [
         ...['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--update-head-ok'],
-        ...['--depth=1', '--', `file://${mirror}`, `+${mirrorRef(object)}${target}`],
+        ...['--depth=1', '--', `file://${encodeURI(mirror)}`, `+${mirrorRef(object)}${target}`],
       ],
       isLocal: true,
       config: [['pack.threads', '1']] as const,

@@ -5,6 +5,8 @@ import type { GitSource } from './git-url.ts';
 export interface GitCredentials {
   /** For git, scoped to the server. */
   readonly config: readonly (readonly [string, string])[];
+  /** What is sent as `Authorization`. */
+  readonly header: string | undefined;
   /** In words, for messages: what was tried, or what there was none of. */
   readonly tried: string;
   /** What must not be seen in any text. */
@@ -27,7 +29,7 @@ export function gitCredentials(
     const tried = hasAgent
       ? 'The keys of the ssh agent (SSH_AUTH_SOCK) and of ~/.ssh were tried.'
       : 'There is no ssh agent (SSH_AUTH_SOCK is not set): only the keys in ~/.ssh were tried.';
-    return { config: [], tried, secrets: [] };
+    return { ...NOBODY, tried };
   }
   if (source.transport === 'git') return { ...NOBODY, tried: 'git:// knows no credentials.' };
   // A submodule must not lead what is meant for https away to an unencrypted connection.
@@ -60,7 +62,7 @@ export function gitCredentials(
   return { ...NOBODY, tried: `No credentials were sent: there is no secret ${list}.` };
 }
 
-const NOBODY: GitCredentials = { config: [], tried: '', secrets: [] };
+const NOBODY: GitCredentials = { config: [], header: undefined, tried: '', secrets: [] };
 
 function authorized(
   { transport, host }: GitSource,
@@ -71,7 +73,11 @@ function authorized(
   const key = `http.${transport}://${host}/.extraHeader`;
   const encoded = header.slice(header.indexOf(' ') + 1);
   return {
-    config: [[key, `Authorization: ${header}`]],
+    config: [
+      [key, `Authorization: ${header}`],
+      ['http.followRedirects', 'false'],
+    ],
+    header,
     tried,
     secrets: [secret, header, encoded].filter((text) => text !== ''),
   };

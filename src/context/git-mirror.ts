@@ -148,7 +148,10 @@ async function fetchObject(
 ): Promise<void> {
   const object = revision.tag ?? revision.commit;
   const only = await remote.run({
-    args: [...FETCH, '--depth=1', '--', remote.source.remote, `+${object}:${mirrorRef(object)}`],
+    args: (address) => [
+      ...[...FETCH, '--depth=1', '--', address],
+      `+${object}:${mirrorRef(object)}`,
+    ],
     gitDirectory,
   });
   if (only.exitCode === 0) return;
@@ -179,7 +182,7 @@ async function fetchEverything(
   }
   const unshallow = isShallow ? ['--unshallow'] : [];
   const result = await remote.run({
-    args: [...FETCH, ...unshallow, '--', remote.source.remote, ...refs],
+    args: (address) => [...FETCH, ...unshallow, '--', address, ...refs],
     gitDirectory,
   });
   if (result.exitCode !== 0) throw remote.failure(result);

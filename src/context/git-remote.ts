@@ -3,8 +3,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ErrorDetails, TsbuildError } from '../errors.ts';
 import { type GitCredentials, gitCredentials } from './git-credentials.ts';
-import { type GitCommand, type GitResult, hasSshAgent, runGit } from './git-process.ts';
-import type { GitSource } from './git-url.ts';
+import { type GitResult, hasSshAgent, runGit } from './git-process.ts';
+import { type GitSource, redactGitUrl } from './git-url.ts';
 
 type Reason = ErrorDetails['ERR_GIT_FAILED']['reason'];
 
@@ -17,6 +17,12 @@ export interface RemoteOptions {
   readonly signal: AbortSignal;
 }
 
+/** A command of git that is given the remote's address. */
+export interface RemoteCommand {
+  readonly args: (address: string) => readonly string[];
+  readonly gitDirectory?: string;
+}
+
 /** Pauses before the second and the third try, in milliseconds. */
 const PAUSES = [300, 1500];
 
@@ -24,10 +30,13 @@ export class GitRemote {
   readonly source: GitSource;
   readonly #credentials: GitCredentials;
   readonly #options: RemoteOptions;
+  /** Where it is: what the source says, or where its server has sent us. */
+  #address: string;
 
   constructor(source: GitSource, options: RemoteOptions) {
     this.source = source;
     this.#options = options;
+    this.#address = source.remote;
     this.#credentials = gitCredentials(source, { ...options, hasAgent: hasSshAgent() });
   }
 
@@ -42,17 +51,40 @@ export class GitRemote {
   }
 
   /** Runs a command that talks to the remote; again when the network failed. Answers failures, too. */
-  async run(command: Omit<GitCommand, 'signal' | 'config' | 'knownHosts'>): Promise<GitResult> {
+  async run({ args, gitDirectory }: RemoteCommand): Promise<GitResult> {
     const { signal, knownHosts } = this.#options;
+    const { config } = this.#credentials;
+    const once = async (): Promise<GitResult> =>
+      await runGit({
+        args: args(this.#address),
+        ...(gitDirectory !== undefined && { gitDirectory }),
+        ...{ config, knownHosts, signal },
+      });
     await this.#requireVersion();
-    const whole = { ...command, config: this.#credentials.config, knownHosts, signal };
-    let result = await runGit(whole);
+    let result = await once();
+    if (REDIRECTED.test(result.stderr) && (await this.#follow())) result = await once();
     for (const pause of PAUSES) {
       if (result.exitCode === 0 || result.isMissing || reasonOf(result) !== 'network') break;
       await delay(pause, undefined, { signal }).catch(() => undefined);
-      result = await runGit(whole);
+      result = await once();
     }
     return result;
+  }
+
+  /**
+   * git would send our header wherever a server sends it. So it follows nobody when it has one, and
+   * we follow for it, on the same server. @throws ERR_GIT_FAILED for another one
+   */
+  async #follow(): Promise<boolean> {
+    const { signal } = this.#options;
+    const target = await redirectOf(this.#address, this.#credentials.header, signal);
+    if (target === undefined) return false;
+    if (new URL(target).origin !== new URL(this.#address).origin) {
+      const shown = redactGitUrl(target);
+      throw this.error(`it has moved to "${shown}", where no credentials are sent`, 'denied');
+    }
+    this.#address = target;
+    return true;
   }
 
   /** Older ones would not see our settings, and read the user's instead. */
@@ -114,6 +146,30 @@ export class GitRemote {
     );
   }
 }
+
+/** Where a server says that a repository is now. */
+async function redirectOf(
+  address: string,
+  authorization: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const query = '/info/refs?service=git-upload-pack';
+  const headers = authorization === undefined ? {} : { authorization };
+  try {
+    const response = await fetch(`${address}${query}`, { redirect: 'manual', headers, signal });
+    await response.body?.cancel();
+    const { href } = new URL(response.headers.get('location') ?? '', `${address}${query}`);
+    return href.endsWith(query) && href !== `${address}${query}`
+      ? href.slice(0, -query.length)
+      : undefined;
+  } catch {
+    signal.throwIfAborted();
+    // Then git's own words are the ones to tell.
+    return undefined;
+  }
+}
+
+const REDIRECTED = /returned error: 30[1278]/;
 
 const TOKEN_HELP =
   'Pass a token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE, or for one server with the id GIT_AUTH_TOKEN.HOST.';

@@ -24,9 +24,11 @@ export function isShortCommit(ref: string): boolean {
 
 /** Undefined when the remote has no such ref. @throws ERR_GIT_FAILED */
 export async function askRemote(remote: GitRemote): Promise<GitRevision | undefined> {
-  const { ref = 'HEAD', remote: address } = remote.source;
+  const { ref = 'HEAD' } = remote.source;
   const patterns = [ref, `${ref}^{}`];
-  const result = await remote.run({ args: ['ls-remote', '--symref', '--', address, ...patterns] });
+  const result = await remote.run({
+    args: (address) => ['ls-remote', '--symref', '--', address, ...patterns],
+  });
   if (result.exitCode !== 0) throw remote.failure(result);
   return chooseRef(result.stdout, ref);
 }

@@ -81,6 +81,36 @@ describe('credentials for git (CP-26)', function () {
     ),
   );
 
+  gitIt('follows a server that sends it on to itself, and sends no secret to another one', () => {
+    let target = '';
+    return withPlace(
+      async ({ root, fetch, server }) => {
+        await makeRepository(root, 'a', { f: '1' });
+        const secrets = asSecrets({ GIT_AUTH_TOKEN: TOKEN });
+        target = server.url;
+        const { directory } = await fetch('old.git', { secrets });
+        assert.equal(await readFile(join(directory, 'f'), 'utf8'), '1');
+        target = server.url.replace('127.0.0.1', 'localhost');
+        const before = server.requests.length;
+        await assert.rejects(fetch('old.git', { secrets }), (error) => {
+          assert.ok(hasCode(error, 'ERR_GIT_FAILED'));
+          assert.equal(error.details.reason, 'denied');
+          return error.message.includes(`${target}/a.git`);
+        });
+        assert.ok(server.requests.slice(before).every((line) => line.includes('/old.git/')));
+      },
+      {
+        authorize,
+        intercept: (request, response) => {
+          if (request.url?.startsWith('/old.git/') !== true) return false;
+          const location = `${target}${request.url.replace('/old.git/', '/a.git/')}`;
+          response.writeHead(301, { location }).end();
+          return true;
+        },
+      },
+    );
+  });
+
   gitIt('sends no secret of one server to another', () =>
     withPlace(async ({ root, fetch }) => {
       const seen: (string | undefined)[] = [];
