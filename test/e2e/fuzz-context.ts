@@ -144,7 +144,7 @@ export interface Seen {
 
 /** What is in a directory, told by Node alone. */
 export function look(root: string): Readonly<Record<string, Seen>> {
-  const paths = (readdirSync(root, { recursive: true }) as string[]).sort();
+  const paths = [...pathsBelow(root, '')].sort();
   const firsts = new Map<number, string>();
   const seen: Record<string, Seen> = {};
   for (const path of paths) {
@@ -163,4 +163,13 @@ export function look(root: string): Readonly<Record<string, Seen>> {
     }
   }
   return seen;
+}
+
+/** Not `readdirSync()`'s own recursion, which follows symlinks to directories. */
+function* pathsBelow(root: string, directory: string): Generator<string> {
+  for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    yield path;
+    if (entry.isDirectory()) yield* pathsBelow(root, path);
+  }
 }
