@@ -38,7 +38,7 @@ export function checkJson({ warnings, file, source, error }: CheckResult): strin
     })),
     sources: [
       {
-        // BuildKit's name for it until 0.16, and since.
+        // BuildKit's name for it, before and since it is a field of a protobuf message.
         fileName: file,
         filename: file,
         language: 'Dockerfile',

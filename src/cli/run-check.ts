@@ -78,8 +78,9 @@ async function checkOutput(
 
 /** Of the Dockerfile, relative to the working directory: in a workflow that is the repository. */
 function uriOf({ file }: CheckResult, { context, dockerfile }: BuildRequest['options']): string {
-  // What came through a pipe has but the name that the messages give it.
-  const directory = typeof context === 'string' && dockerfile === undefined ? context : '.';
+  // What came through a pipe or from elsewhere has but the name that the messages give it.
+  const isHere = typeof context === 'string' && !/^[\w.+-]+(?::\/\/|@)/.test(context);
+  const directory = isHere && dockerfile === undefined ? context : '.';
   const path = resolve(directory, file);
   const inside = relative(process.cwd(), path);
   if (inside.startsWith('..')) return pathToFileURL(path).href;

@@ -4,8 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { parseDockerfile } from '../../parser/index.ts';
 import { checkJson, checkText } from '../../src/cli/check-text.ts';
+import { outlineJson, targetsText } from '../../src/cli/list-text.ts';
 import { checkSarif } from '../../src/cli/sarif.ts';
-import { check } from '../../src/index.ts';
+import { check, outline, targets } from '../../src/index.ts';
 import { planBuild } from '../../src/plan/plan.ts';
 import { makeImage } from '../support/image.ts';
 import { itUnless } from '../support/missing.ts';
@@ -59,6 +60,8 @@ describe('check of real Dockerfiles', () => {
       assert.doesNotThrow(() => JSON.parse(checkJson(result)));
       assert.doesNotThrow(() => JSON.parse(checkSarif(result, { uri: 'a', version: '1.0.0' })));
       assert.ok(result.error !== undefined || checkText(result).startsWith('Check complete, '));
+      assert.ok(targetsText(await targets(options)).startsWith('TARGET '));
+      if (result.error === undefined) JSON.parse(outlineJson(await outline(options)));
     });
   });
 
