@@ -86,12 +86,16 @@ async function checkOutTree(work: Work, directory: string, depth: number): Promi
   if (remote.source.submodules) await addSubmodules(work, directory, depth);
 }
 
-/** Files in Git LFS are fetched if git-lfs is there; they are their pointers if not. */
+/** Whether files in Git LFS are fetched; they are their pointers if not. */
+export async function hasLargeFiles(): Promise<boolean> {
+  return await hasProgram('git-lfs');
+}
+
 async function largeFiles(
   remote: GitRemote,
   options: CheckoutOptions,
 ): Promise<readonly (readonly [string, string])[]> {
-  if (!(await hasProgram('git-lfs'))) return [];
+  if (!(await hasLargeFiles())) return [];
   return [
     ...remote.config,
     ['filter.lfs.process', 'git-lfs filter-process'],

@@ -21,6 +21,7 @@ export interface GitOptions {
   readonly signal: AbortSignal;
 }
 
+export { hasLargeFiles } from './git-checkout.ts';
 export type { GitRevision } from './git-revision.ts';
 
 /** The files of a commit. */

@@ -1,7 +1,13 @@
 /** The repositories that ADD copies from (CP-25): asked once per build, checked out when a step is no hit. */
 
 import { mkdir } from 'node:fs/promises';
-import { fetchGit, type GitOptions, type GitRevision, resolveGit } from '../context/git.ts';
+import {
+  fetchGit,
+  type GitOptions,
+  type GitRevision,
+  hasLargeFiles,
+  resolveGit,
+} from '../context/git.ts';
 import type { GitSource } from '../context/git-url.ts';
 import { scanDirectory } from '../context/local-context.ts';
 import type { CopyStep } from '../plan/step.ts';
@@ -39,7 +45,9 @@ export class GitSources {
       const { commit, tag, refName } = await this.#resolve(source.git);
       // What `.git` says of where it comes from is content, too.
       const kept = keepGitDir === true && subdir === undefined ? { url: shown, tag, refName } : {};
-      described.push({ commit, subdir, submodules, mtime, ...kept });
+      // With git-lfs and without it, the same commit has other files.
+      const lfs = await hasLargeFiles();
+      described.push({ commit, subdir, submodules, mtime, lfs, ...kept });
     }
     return described;
   }

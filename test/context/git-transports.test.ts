@@ -53,6 +53,22 @@ describe('ways to a repository (CTX-3)', function () {
     }),
   );
 
+  gitIt('has git-lfs make files of pointers, if it is there', () =>
+    withPlace(async (place) => {
+      await makeRepository(place.root, 'a', {
+        ...{ '.gitattributes': '*.bin filter=lfs\n', 'a.bin': 'pointer\n', f: '1' },
+      });
+      const plain = await place.fetch('a.git');
+      assert.equal(await readFile(join(plain.directory, 'a.bin'), 'utf8'), 'pointer\n');
+      await withPrograms(place, { 'git-lfs': FAKE_LFS }, async () => {
+        const { directory } = await place.fetch('a.git');
+        const remote = `${place.server.url}/a.git`;
+        assert.equal(await readFile(join(directory, 'a.bin'), 'utf8'), `pointer\nof ${remote}\n`);
+        assert.equal(await readFile(join(directory, 'f'), 'utf8'), '1');
+      });
+    }),
+  );
+
   it('says that there is no git, and what to do', () =>
     withPlace(async ({ source, options, directory }) => {
       await withPath(directory, async () => {
@@ -99,6 +115,45 @@ describe('ways to a repository (CTX-3)', function () {
     );
   });
 });
+
+/** Speaks git's long-running filter protocol, and appends the remote that it would ask. */
+const FAKE_LFS = `#!${process.execPath}
+const { execFileSync } = require('node:child_process');
+const { readSync, writeSync } = require('node:fs');
+const read = (size) => {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; ) {
+    const count = readSync(0, bytes, at, size - at);
+    if (count === 0) process.exit(0);
+    at += count;
+  }
+  return bytes.toString();
+};
+const list = () => {
+  const lines = [];
+  for (;;) {
+    const size = parseInt(read(4), 16);
+    if (size === 0) return lines;
+    lines.push(read(size - 4));
+  }
+};
+const send = (...lines) => {
+  for (const line of lines) writeSync(1, (line.length + 4).toString(16).padStart(4, '0') + line);
+  writeSync(1, '0000');
+};
+list();
+send('git-filter-server\\n', 'version=2\\n');
+list();
+send('capability=smudge\\n');
+const remote = execFileSync('git', ['config', 'remote.origin.url'], { encoding: 'utf8' });
+for (;;) {
+  list();
+  const content = list().join('');
+  send('status=success\\n');
+  send(content + 'of ' + remote);
+  send();
+}
+`;
 
 /** Runs `use` with these programs before all others. */
 async function withPrograms(
