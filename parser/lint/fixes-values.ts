@@ -22,6 +22,8 @@ export function toPair(
   const end = lines.locate(instruction, instruction.text.length - 1, instruction.text.length)?.end;
   if (gap === undefined || end === undefined || lines.slice(gap).includes('\n')) return undefined;
   const quote = ['', '"'].find((candidate) => {
+    // Quotes side by side can come out right, but nobody could read them.
+    if (candidate !== '' && value.includes(candidate)) return false;
     const text = `${instruction.keyword} ${name}=${candidate}${value}${candidate}`;
     const written = parseLine(text, escape);
     if (written?.kind !== instruction.kind || written.legacy) return false;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import { array, assert as check, constantFrom, property } from 'fast-check';
 import { splitScript } from '../../../parser/lint/beyond/shell-commands.ts';
 
 /** `depth:words next` of each command; `?` for a word that the shell computes. */
@@ -84,8 +84,8 @@ describe('splitScript', () => {
       'esac',
       'in',
     ];
-    fc.assert(
-      fc.property(fc.array(fc.constantFrom(...parts), { maxLength: 40 }), (chosen) => {
+    check(
+      property(array(constantFrom(...parts), { maxLength: 40 }), (chosen) => {
         const text = chosen.join('');
         for (const { words } of splitScript(text)?.commands ?? []) {
           for (const word of words) assert.equal(text.slice(word.start, word.end), word.text);
