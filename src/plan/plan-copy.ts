@@ -6,6 +6,7 @@ import {
   type CopySource,
   expandWord,
 } from '../../parser/index.ts';
+import type { SourceLocation } from '../errors.ts';
 import { parseChmod } from './chmod.ts';
 import { invalid } from './failures.ts';
 import { layerEntry } from './history.ts';
@@ -48,6 +49,30 @@ export async function planCopy<Image>(
     link: instruction.link,
     parents: instruction.kind === 'copy' && instruction.parents,
     exclude: instruction.exclude,
+  });
+}
+
+/** FROM of a named context that is no image: a stage that begins with its files (FROM-9). */
+export function copyOfContext<Image>(
+  state: StageState<Image>,
+  step: { readonly context: string; readonly name: string; readonly location: SourceLocation },
+): CopyStep<Image> {
+  const { context, name, location } = step;
+  return Object.freeze({
+    kind: 'copy',
+    location,
+    name,
+    history: layerEntry(`COPY --from=${context} . / # buildkit`),
+    ignoreCache: state.ignoreCache,
+    add: false,
+    origin: Object.freeze({ kind: 'named-context', name: context }),
+    sources: Object.freeze([Object.freeze({ kind: 'path', path: '.', unpack: false })]),
+    destination: '/',
+    chown: undefined,
+    chmod: undefined,
+    link: false,
+    parents: false,
+    exclude: Object.freeze([]),
   });
 }
 

@@ -3,10 +3,11 @@
 import { type Dockerfile, parseInstruction } from '../../parser/index.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
 import type { Dependencies } from './dependencies.ts';
-import { invalid, locationOf, unsupported } from './failures.ts';
+import { invalid, locationOf } from './failures.ts';
 import type { GlobalArgs } from './global-args.ts';
 import type { BaseImage, PlanOptions } from './options.ts';
 import { findOrigin } from './origin.ts';
+import { copyOfContext } from './plan-copy.ts';
 import { planInstruction } from './plan-instruction.ts';
 import type { FindOrigin } from './planning.ts';
 import type { Source, Sources } from './sources.ts';
@@ -88,6 +89,11 @@ export class StagePlanner<Image extends BaseImage> {
     const names = this.#names(outline, instructions);
     const reference = base.kind === 'image' ? base.reference : undefined;
     const fromName = reference === undefined ? undefined : names.next(`FROM ${reference}`);
+    if (outline.base.kind === 'directory') {
+      const { location } = outline;
+      const name = names.next(`FROM ${outline.base.name}`);
+      state.steps.push(copyOfContext(state, { context: outline.base.name, name, location }));
+    }
     for (const located of instructions) await this.#planOne(state, located, names);
     const planned: PlannedStage<Image> = Object.freeze({
       index: outline.index,
@@ -109,11 +115,8 @@ export class StagePlanner<Image extends BaseImage> {
     const { base } = outline;
     const { build } = this.#options;
     if (base.kind === 'stage') return this.#startFromStage(outline, base.stage);
-    if (base.kind === 'directory') {
-      throw locate(directoryAsBase(base.name), outline.location);
-    }
     const platform = base.kind === 'scratch' ? build.platform : this.#platformOf(outline);
-    if (base.kind === 'scratch') {
+    if (base.kind === 'scratch' || base.kind === 'directory') {
       const state = this.#state(outline, { platform, config: scratchConfig(platform) });
       return { base: Object.freeze({ kind: 'scratch' }), state, triggers: [] };
     }
@@ -179,7 +182,8 @@ export class StagePlanner<Image extends BaseImage> {
 
   #names(outline: StageOutline, instructions: readonly Located[]): StepNames {
     const counted = instructions.filter(({ instruction }) => isCounted(instruction)).length;
-    const total = counted + (outline.base.kind === 'image' ? 1 : 0);
+    const hasBase = outline.base.kind === 'image' || outline.base.kind === 'directory';
+    const total = counted + (hasBase ? 1 : 0);
     const isOnly = this.#options.stages.length === 1;
     return new StepNames(isOnly ? '' : outline.displayName, total);
   }
@@ -272,12 +276,5 @@ function tooLate(
         : `Cannot plan stage "${current}": cannot mount from stage "${name}" to "${request.target}", stage needs to be defined before current command`,
     details: { stage: name },
     hint: 'Move that stage up in the Dockerfile.',
-  });
-}
-
-function directoryAsBase(name: string): TsbuildError<'ERR_UNSUPPORTED'> {
-  return unsupported('directory as base', {
-    message: `Cannot start a stage from the directory of the named context "${name}"`,
-    hint: `Write "FROM scratch" and "COPY --from=${name} . /" instead.`,
   });
 }

@@ -70,6 +70,14 @@ describe('named contexts', () => {
     ]);
   });
 
+  it('are what a stage starts from, with the usual PATH (FROM-9)', async () => {
+    const contexts = ({ base }: Place) => ({ alpine: join(base, 'd') });
+    const dockerfile = Buffer.from('FROM alpine\n');
+    assert.deepEqual(await named(contexts, { dockerfile }), ['in-d']);
+    const stage = Buffer.from('FROM busybox AS alpine\nRUN x\nFROM alpine\nENV A=1\n');
+    assert.deepEqual(await named(contexts, { dockerfile: stage }), ['in-d']);
+  });
+
   it('leave "scratch" and "context" what they are (FROM-9)', async () => {
     const dockerfile = Buffer.from('FROM scratch\nCOPY a /\n');
     const contexts = ({ base }: Place) => ({ scratch: join(base, 'd'), context: join(base, 'd') });

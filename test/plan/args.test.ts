@@ -288,6 +288,17 @@ describe('SOURCE_DATE_EPOCH', () => {
     });
   }
 
+  it('is the time of a context that has one for "context", also as a default (ARG-9)', async () => {
+    const contextEpoch = 99;
+    const given = await plan('FROM scratch', {
+      contextEpoch,
+      buildArgs: { SOURCE_DATE_EPOCH: 'context' },
+    });
+    const written = await plan('ARG SOURCE_DATE_EPOCH=context\nFROM scratch', { contextEpoch });
+    assert.deepEqual([given.sourceDateEpoch, written.sourceDateEpoch], [99, 99]);
+    assert.equal((await plan('FROM scratch', { contextEpoch })).sourceDateEpoch, undefined);
+  });
+
   for (const value of ['today', '1.5', '253402300800', '-62135596801']) {
     it(`rejects ${value}, which is no time that an image can have (ARG-9)`, async () => {
       await assert.rejects(

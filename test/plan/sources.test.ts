@@ -108,11 +108,38 @@ describe('planBuild(): named contexts', () => {
     assert.deepEqual(origin, { kind: 'named-context', name: 'build' });
   });
 
-  it('refuses a directory as a base', async () => {
-    await assert.rejects(
-      plan('FROM base', { namedContexts: new Map([['base', directory]]) }),
-      (error) => hasCode(error, 'ERR_UNSUPPORTED') && error.location !== undefined,
-    );
+  it('starts a stage with the files of a directory (FROM-9)', async () => {
+    const { target } = await plan('FROM base\nENV A=1', {
+      namedContexts: new Map([['base', directory]]),
+    });
+    assert.equal(target.base.kind, 'scratch');
+    const [first] = target.steps;
+    assert.ok(first?.kind === 'copy');
+    assert.deepEqual(first.origin, { kind: 'named-context', name: 'base' });
+    assert.equal(first.name, '[1/2] FROM base');
+  });
+
+  it('is the one for the platform before the one for all (CTX-6)', async () => {
+    const namedContexts = new Map([
+      ['alpine', other({ User: 'all' })],
+      ['docker.io/library/alpine:latest::linux/aarch64', other({ User: 'arm' })],
+    ]);
+    for (const [from, user] of [
+      ['FROM alpine', 'all'],
+      ['FROM --platform=linux/arm64 alpine', 'arm'],
+      ['FROM --platform=linux/arm/v7 alpine', 'all'],
+    ] as const) {
+      const { target } = await plan(from, { namedContexts, resolveImage: refuse });
+      assert.equal(target.config.config.User, user, from);
+    }
+  });
+
+  it('is nothing when it is docker-image://scratch (CTX-6)', async () => {
+    const { target } = await plan('FROM alpine', {
+      namedContexts: new Map([['alpine', { kind: 'scratch' }]]),
+      resolveImage: refuse,
+    });
+    assert.equal(target.base.kind, 'scratch');
   });
 
   it('never takes the place of scratch (FROM-9)', async () => {
