@@ -116,7 +116,7 @@ describe('planBuild(): named contexts', () => {
     const [first] = target.steps;
     assert.ok(first?.kind === 'copy');
     assert.deepEqual(first.origin, { kind: 'named-context', name: 'base' });
-    assert.equal(first.name, '[1/2] FROM base');
+    assert.equal(first.name, '[1/1] FROM base');
   });
 
   it('is the one for the platform before the one for all (CTX-6)', async () => {
