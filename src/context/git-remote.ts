@@ -99,17 +99,26 @@ export class GitRemote {
   /** What a failed command comes to. */
   failure(result: GitResult): TsbuildError {
     const reason = reasonOf(result);
-    return this.error(this.#lastWords(result), reason);
+    return this.#error(this.#lastWords(result), reason, this.#hint(reason));
   }
 
   /** @param why what went wrong, without anything secret */
   error(why: string, reason: Reason): TsbuildError {
+    // A server that has answered has what it has: that is no matter of credentials.
+    const hint =
+      reason === 'not-found'
+        ? `Look at what it has with "git ls-remote ${this.source.shown}".`
+        : this.#hint(reason);
+    return this.#error(why, reason, hint);
+  }
+
+  #error(why: string, reason: Reason, hint: string | undefined): TsbuildError {
     const { shown, ref } = this.source;
     const what = ref === undefined ? `"${shown}"` : `"${shown}" at "${ref}"`;
     return new TsbuildError('ERR_GIT_FAILED', {
       message: `Cannot fetch ${what}: ${why}`,
       details: { url: shown, ref, reason },
-      hint: this.#hint(reason),
+      hint,
     });
   }
 
@@ -123,13 +132,13 @@ export class GitRemote {
       case 'denied':
         return `${tried} ${this.source.transport === 'ssh' ? SSH_HELP : TOKEN_HELP}`;
       case 'not-found':
-        return `Look at the address and the ref. Servers answer so for private repositories as well: ${lowerFirst(tried)}`;
+        return `Look at the address. Servers answer so for private repositories as well: ${lowerFirst(tried)}`;
       case 'content':
         return undefined;
     }
   }
 
-  /** git's own reason: its last "fatal:" or "error:" line, without anything secret. */
+  /** git's own reason: its first "fatal:" or "error:" line, without anything secret. */
   #lastWords({ stderr, isMissing, exitCode }: GitResult): string {
     if (isMissing) return 'there is no git on this machine';
     const lines = stderr.split('\n').filter((line) => line.trim() !== '');
@@ -137,7 +146,10 @@ export class GitRemote {
       lines.find((text) => /^(?:fatal|error|ssh|remote|.*Permission denied)/.test(text)) ??
       lines.at(-1);
     const words = (line ?? `git ended with ${exitCode ?? 'a signal'}`)
-      .replace(/^(?:fatal|error|remote): (?:ERR )?/i, '')
+      .replace(
+        /^(?:fatal|error|remote): (?:ERR |remote error: )?(?:unable to access '[^']*': )?/i,
+        '',
+      )
       .replaceAll(/\/\/[^/@\s]*@/g, '//')
       .replace(/\.$/, '');
     return this.#credentials.secrets.reduce(
