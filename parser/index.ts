@@ -9,6 +9,7 @@ export {
   type ParseResult,
 } from './dockerfile.ts';
 export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
+export { isSecretFile } from './lint/beyond/secret-files.ts';
 export { lintConfigOf } from './lint/config.ts';
 export { applyFixes, type FixedText } from './lint/fix.ts';
 export { lint } from './lint/lint.ts';

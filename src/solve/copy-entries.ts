@@ -10,22 +10,13 @@ import { TsbuildError } from '../errors.ts';
 import type { Chmod } from '../plan/step.ts';
 import { applyChmod } from '../tree/chmod.ts';
 import { type Entry, metadataOf } from '../tree/entry.ts';
-import { hasWildcards } from '../tree/glob.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
-import {
-  ancestorsOf,
-  cleanPath,
-  joinPath,
-  nameOf,
-  parentOf,
-  toBytes,
-  toPath,
-  toText,
-} from '../tree/path.ts';
+import { ancestorsOf, joinPath, nameOf, parentOf, toPath, toText } from '../tree/path.ts';
 import type { ContentOrigin, SourceTree } from './content-origin.ts';
 import { copyConflict, Destination, type NewDirectory } from './destination.ts';
 import { linkFiles } from './hard-links.ts';
-import { type Match, matchSource, sourceMissing } from './match-source.ts';
+import type { Match } from './match-source.ts';
+import { selectContents, selectParents } from './selection.ts';
 
 /** One source of a COPY. Inline files and archives are trees of their own. */
 export interface TreeSource<O extends SourceTree> {
@@ -159,43 +150,28 @@ class Copy<O extends SourceTree> {
   }
 
   #copyContents(origin: O, directory: string, destination: string): void {
-    const skip = directory === '' ? 0 : directory.length + 1;
     const { exclude } = this.#request;
-    const passed = new Set<string>();
-    for (const found of origin.tree.below(directory)) {
-      const relative = found.entry.path.slice(skip);
-      if (this.#isExcluded(toText(relative))) continue;
+    const walk = { origin, base: directory, destination, passed: new Set<string>() };
+    for (const selected of selectContents(origin.tree, directory, this.#isExcluded)) {
       // Only where something is left out can a parent be missing.
-      if (exclude.length > 0) {
-        this.#putParents({ origin, base: directory, destination, passed }, relative);
-      }
-      this.#put(origin, found, joinPath(destination, relative));
+      if (exclude.length > 0) this.#putParents(walk, selected.relative);
+      this.#put(origin, selected.found, joinPath(destination, selected.relative));
     }
   }
 
   /** `--parents` (CP-16): what matches keeps its path below the pivot `/./`, and its parents' metadata. */
   #copyParents(origin: O, path: string, destination: string): void {
-    const at = path.indexOf('/./');
-    const [pivot, pattern] = at === -1 ? ['', path] : [path.slice(0, at), path.slice(at + 3)];
-    const wanted = toText(cleanPath(toBytes(pattern)));
-    const isWanted = wanted === '' ? () => true : createIgnore([wanted]);
-    const literal = !hasWildcards(path);
-    let found = false;
-    for (const { path: base } of matchSource(origin.tree, pivot)) {
+    const selection = selectParents(origin.tree, path, this.#isExcluded);
+    for (const { path: base } of selection.bases) {
       this.#copies++;
       this.#destination.ensureDirectory(destination, this.#newDirectory());
       const walk = { origin, base, destination, passed: new Set<string>() };
-      const skip = base === '' ? 0 : base.length + 1;
-      for (const item of origin.tree.below(base)) {
-        const relative = item.entry.path.slice(skip);
-        if (!isWanted(toText(relative))) continue;
-        found = true;
-        if (this.#isExcluded(toText(relative))) continue;
+      for (const { found, relative } of selection.below(base)) {
         this.#putParents(walk, relative);
-        this.#put(origin, item, joinPath(destination, relative));
+        this.#put(origin, found, joinPath(destination, relative));
       }
     }
-    if (literal && !found) throw sourceMissing(path);
+    selection.requireAny();
   }
 
   /**

@@ -9,14 +9,14 @@ import type { PlannedMount, RunStep } from '../plan/step.ts';
 import type { Entry } from '../tree/entry.ts';
 import { type Found, ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
-import { joinPath, toPath } from '../tree/path.ts';
+import { joinPath } from '../tree/path.ts';
 import { cacheDirectory, type CacheRequest, lockCaches } from './cache-mounts.ts';
 import { composeLayer } from './compose.ts';
 import { copyEntries } from './copy-entries.ts';
 import type { BaseImage } from './layer.ts';
-import { sourceMissing } from './match-source.ts';
 import type { Origin } from './origins.ts';
 import { overlayStack } from './overlay-stack.ts';
+import { selectMounted } from './selection.ts';
 import type { StepContext } from './step-context.ts';
 
 type Planned = PlannedMount<BaseImage>;
@@ -167,16 +167,8 @@ function secretFile(mount: SecretMount, target: string, bytes: Uint8Array): Moun
   };
 }
 
-/** What a bind mount shows: an entry of a tree, and everything below it. @throws ERR_SOURCE_MISSING */
-function findSource({ tree }: Origin, source: string): { path: string; found: Found } {
-  const path = tree.resolve(toPath(source), { followLast: true });
-  const found = path === undefined ? undefined : tree.lookup(path);
-  if (path === undefined || found === undefined) throw sourceMissing(source);
-  return { path, found };
-}
-
 function bindIdentity(origin: Origin, source: string): string {
-  const { path, found } = findSource(origin, source);
+  const { path, found } = selectMounted(origin.tree, source);
   // All of a context, as its scan had it: nothing need be read again.
   if (path === '' && origin.layers === undefined) return origin.identity;
   return identityOfEntries(bindEntries(origin, path, found));
@@ -202,7 +194,7 @@ async function bindMount(
   context: StepContext,
 ): Promise<{ operation: MountOperation; isFile: boolean }> {
   const origin = await context.origins.open(from ?? { kind: 'context' });
-  const { path, found } = findSource(origin, mount.source);
+  const { path, found } = selectMounted(origin.tree, mount.source);
   const isFile = found.entry.type !== 'directory';
   const writable = mount.readonly ? undefined : await scratchPair(context);
   const layers =

@@ -3,7 +3,7 @@
 import type { AddInstruction, CopyInstruction, Instruction } from '../../ast.ts';
 import type { BeyondChecks, BeyondStage } from './context.ts';
 import { OWN_RULES } from './rules.ts';
-import { baseName } from './run-scripts.ts';
+import { isSecretFile } from './secret-files.ts';
 
 /** The ARGs above the first FROM. */
 export function checkGlobalSecrets({ dockerfile, ...checks }: BeyondChecks): void {
@@ -71,19 +71,6 @@ function hasPassword({ kind }: Instruction, text: string): boolean {
   return false;
 }
 
-/** By their names; each is tried on the last name of a path, or on two. */
-const SECRET_FILES: readonly RegExp[] = [
-  /^\.env(?:\.(?:local|prod|production|dev|development|staging))?$/,
-  /^id_(?:rsa|dsa|ecdsa|ed25519)$/,
-  /^\.ssh$|^\.aws$|^\.gnupg$|^\.kube$/,
-  /^(?:\.netrc|\.pgpass|\.git-credentials|\.vault-token|\.pypirc)$/,
-  /^(?:\*|.*(?:priv|key)[^.]*)\.pem$/i,
-  /^(?:key|.*(?:private|server|client|tls|ssl)[^.]*)\.key$/i,
-  /\.(?:p12|pfx)$/i,
-  /^(?:\.aws\/credentials|\.docker\/config\.json|\.kube\/config)$/,
-  /^(?:credentials|service[-_]account(?:[-_]key)?)\.json$/,
-];
-
 function checkFiles(
   instruction: CopyInstruction | AddInstruction,
   { reporter, options }: BeyondChecks,
@@ -93,12 +80,7 @@ function checkFiles(
   for (const source of instruction.sources) {
     if (source.kind !== 'path' || /^\w+:\/\//.test(source.text)) continue;
     const path = source.text.replace(/^["']|["']$/g, '').replace(/\/+$/, '');
-    const name = baseName(path);
-    const isSecret = SECRET_FILES.some(
-      (pattern) => pattern.test(name) || pattern.test(path.split('/').slice(-2).join('/')),
-    );
-    const isPublic = /(?:^|[-_.])(?:pub|public|example|sample|template)(?:[-_.]|$)/i.test(name);
-    if (!isSecret || isPublic || options.dockerignore?.matches(path) === true) continue;
+    if (!isSecretFile(path) || options.dockerignore?.matches(path) === true) continue;
     reporter.at(instruction)(OWN_RULES.SecretFileCopied, instruction.keyword, path);
   }
 }
