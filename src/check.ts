@@ -109,7 +109,7 @@ async function withCheck<T>(
       const work: LintBuild = { options, request, input, stages, target, beyond: 'all' };
       const linted = await lintBuild(checked, work);
       if (error === undefined) return linted;
-      const warnings = certain(linted.warnings, { dockerfile: checked, stages, errors });
+      const warnings = certain(linted.warnings, { dockerfile: checked, stages, errors, error });
       return { warnings, error };
     };
     const result = { ...(await lintIt(dockerfile)), file: file.name, source: file.text };
@@ -191,17 +191,19 @@ async function planStages(
 
 /**
  * The warnings that hold although the build would fail (CHK-4). Below a line that could not be read
- * nobody knows what is set; nor in a stage whose base was not found out. Advice can wait.
+ * nobody knows what is set; nor in a stage whose base was not found out. Advice can wait until the
+ * Dockerfile is right, but not for a registry.
  */
 function certain(
   warnings: readonly LintWarning[],
-  { dockerfile, stages, errors }: Uncertain,
+  { dockerfile, stages, errors, error }: Uncertain,
 ): readonly LintWarning[] {
   const firstError = Math.min(...errors.map(({ location }) => location?.range.start.line ?? 1));
   const froms = dockerfile.instructions.filter((each) => each.kind === 'from');
+  const isElsewhere = [error, ...error.others].every(({ code }) => ELSEWHERE.test(code));
   return warnings.filter(({ rule, level, range }) => {
     const { line } = range.start;
-    if (level === 'note') return false;
+    if (level === 'note') return isElsewhere;
     if (line > firstError && EVALUATED.includes(rule)) return false;
     if (!BASED.includes(rule)) return true;
     const index = froms.findLastIndex((from) => from.range.start.line <= line);
@@ -213,7 +215,12 @@ type Uncertain = Pick<LintBuild, 'stages'> & {
   readonly dockerfile: Dockerfile;
   /** What could not be read. */
   readonly errors: readonly TsbuildError[];
+  /** All that is wrong. */
+  readonly error: TsbuildError;
 };
+
+/** Failures that no Dockerfile is to blame for. */
+const ELSEWHERE = /^ERR_(?:REGISTRY_|IMAGE_|PLATFORM_MISSING)/;
 
 /** Checks for which every line above counts, and of those the ones for which the base image does. */
 const BASED = ['UndefinedVar', 'JSONArgsRecommended'];

@@ -62,6 +62,15 @@ describe('own checks', () => {
     assert.deepEqual(await noticesOf(`# check=skip=all\n${SEVERE}`), []);
   });
 
+  it('hold where a base image cannot be had, but wait where the Dockerfile is wrong', async () => {
+    const rules = async (text: string): Promise<readonly string[]> =>
+      (await inContext(text, check)).warnings.map(({ rule }) => rule);
+    const text = 'FROM localhost:1/a\nRUN apk add b\n';
+    assert.deepEqual(await rules(text), ['UnpinnedBase', 'ApkCacheKept']);
+    assert.deepEqual(await rules(`${text}RUM c\n`), []);
+    assert.deepEqual(await rules('FROM scratch\nRUN apk add b\nCOPY --from=7 a /\n'), []);
+  });
+
   it('know the user and the entrypoint of the base image', async () => {
     const registry = await startRegistry();
     try {
