@@ -25,7 +25,8 @@ export function renameStage(
   const text = name.toLowerCase();
   const start = from.text.length - name.length;
   const edits: (Edit | undefined)[] = [edited(from, { start, length: name.length, text }, lines)];
-  for (const instruction of instructions) {
+  // Above it, the name is an image's.
+  for (const instruction of instructions.slice(instructions.indexOf(from))) {
     if (instruction.kind !== 'copy' && instruction.kind !== 'run') continue;
     edits.push(...referencesTo(text, instruction, lines));
   }

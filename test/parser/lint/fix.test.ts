@@ -51,6 +51,10 @@ const CASES: readonly Case[] = [
     rule: 'StageNameCasing',
     fixed: [
       [
+        'FROM scratch\nCOPY --from=Ab a /\nFROM scratch AS Ab',
+        'FROM scratch\nCOPY --from=Ab a /\nFROM scratch AS ab',
+      ],
+      [
         'FROM scratch AS Ab\nFROM scratch\nCOPY --from=Ab --chown=1 a /\nRUN --mount=type=bind,from=AB,target=/x true',
         'FROM scratch AS ab\nFROM scratch\nCOPY --from=ab --chown=1 a /\nRUN --mount=type=bind,from=ab,target=/x true',
       ],
