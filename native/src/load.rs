@@ -6,11 +6,8 @@ use crate::chunk::{CHUNK_SIZE, Pool, Slice};
 use crate::entry::{Digest, Entry, Kind};
 use crate::error::Error;
 use crate::index::IndexReader;
-use crate::source::Places;
+use crate::source::{Opened, Places};
 use sha2::{Digest as _, Sha256};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
@@ -134,7 +131,8 @@ impl Loader<'_> {
                 let mut source = self.places.source(entry)?;
                 source.fill(&mut bytes[start..])?;
                 source.expect_end()?;
-                digests.push(verified(entry, Sha256::digest(&bytes[start..]).into())?);
+                let digest = Sha256::digest(&bytes[start..]).into();
+                digests.push(verified(entry, &source, digest)?);
             }
         }
         let chunk = self.pool.chunk(bytes);
@@ -177,19 +175,18 @@ impl Loader<'_> {
             send(Piece::Data(self.pool.chunk(bytes)))?;
         }
         source.expect_end()?;
-        send(Piece::End(verified(entry, digest.finalize().into())?))
+        let digest = digest.finalize().into();
+        send(Piece::End(verified(entry, &source, digest)?))
     }
 }
 
 /// The digest, when it is the one that the list expects, if it expects one.
-fn verified(entry: &Entry, found: Digest) -> Result<Digest, Error> {
+fn verified(entry: &Entry, source: &Opened<'_>, found: Digest) -> Result<Digest, Error> {
     match &entry.kind {
         Kind::File {
             digest: Some(expected),
             ..
-        } if *expected != found => Err(Error::ContentChanged {
-            path: PathBuf::from(OsStr::from_bytes(&entry.path)),
-        }),
+        } if *expected != found => Err(source.changed()),
         _ => Ok(found),
     }
 }

@@ -46,7 +46,12 @@ pub fn statement(member: Member, format: ArchiveFormat) -> Result<Statement, Err
             source: None,
         },
     };
-    let mut entry = Entry::new(path, kind, member.mode);
+    let mode = match kind {
+        // Linux knows no other, whatever an archive says (CH-4).
+        Kind::Symlink(_) => 0o777,
+        _ => member.mode,
+    };
+    let mut entry = Entry::new(path, kind, mode);
     (entry.uid, entry.gid) = (member.uid, member.gid);
     (entry.mtime, entry.nsec) = (member.mtime, member.nsec);
     entry.xattrs = kept_xattrs(member.xattrs);

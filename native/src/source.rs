@@ -188,7 +188,8 @@ impl Opened<'_> {
         }
     }
 
-    fn changed(&self) -> Error {
+    /// That its bytes are not what somebody saw before.
+    pub fn changed(&self) -> Error {
         Error::ContentChanged {
             path: self.path.clone(),
         }

@@ -14,9 +14,8 @@ export interface Workload {
   readonly state: 'cold' | 'warm';
 }
 
-const FILES = 30_000;
 /** 218 MB in all. */
-const MEAN_SIZE = 7_267;
+export const FILES = { count: 30_000, meanSize: 7_267 } as const;
 
 /** Writes the contexts below `folder`; `base` is the base image's name in the registry. */
 export async function createWorkloads(folder: string, base: string): Promise<readonly Workload[]> {
@@ -29,7 +28,7 @@ export async function createWorkloads(folder: string, base: string): Promise<rea
   };
   const small = await context('base', ['COPY . /app', 'RUN wc -c /app/app.txt > /size']);
   const files = await context('files', ['COPY files /app', 'RUN ls /app | wc -l > /count']);
-  await writeFiles(join(files, 'files'));
+  await writeFiles(join(files, 'files'), FILES);
   const runs = Array.from({ length: 30 }, (_, i) => `RUN echo ${i} > /step-${i}`);
   const write = ['RUN base64 -w 0 /dev/urandom | head -c 300000000 > /large'];
   const cold: readonly (readonly [string, string, string])[] = [
@@ -59,8 +58,11 @@ function stages(base: string): readonly string[] {
   return [...waiting, `FROM ${base}`, ...names.map((n) => `COPY --from=${n} /done /${n}`)];
 }
 
-/** 30,000 files in folders of 100, of mixed sizes and half compressible; made once. */
-async function writeFiles(folder: string): Promise<void> {
+/** Files in folders of 100, of mixed sizes and half compressible; made once. */
+export async function writeFiles(
+  folder: string,
+  { count, meanSize }: { readonly count: number; readonly meanSize: number },
+): Promise<void> {
   if (existsSync(folder)) return;
   const work = `${folder}.${process.pid}`;
   try {
@@ -68,10 +70,10 @@ async function writeFiles(folder: string): Promise<void> {
     const pool = Buffer.from(
       Array.from({ length: 1 << 20 }, () => (random() < 0.5 ? 97 + random() * 4 : random() * 256)),
     );
-    for (let index = 0; index < FILES; index++) {
+    for (let index = 0; index < count; index++) {
       const parent = join(work, `d${Math.floor(index / 100)}`);
       if (index % 100 === 0) await mkdir(parent, { recursive: true });
-      const size = Math.floor(random() * 2 * MEAN_SIZE);
+      const size = Math.floor(random() * 2 * meanSize);
       const at = Math.floor(random() * (pool.length - size));
       await writeFile(join(parent, `f${index}`), pool.subarray(at, at + size));
     }
