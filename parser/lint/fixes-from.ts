@@ -27,6 +27,7 @@ export function renameStage(
   const edits: (Edit | undefined)[] = [edited(from, { start, length: name.length, text }, lines)];
   // Above it, the name is an image's.
   for (const instruction of instructions.slice(instructions.indexOf(from))) {
+    if (instruction.flags.length === 0) continue;
     if (instruction.kind !== 'copy' && instruction.kind !== 'run') continue;
     edits.push(...referencesTo(text, instruction, lines));
   }

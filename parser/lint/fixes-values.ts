@@ -70,12 +70,7 @@ export function toJson(
 ): Fix | undefined {
   const { command, kind, text } = instruction;
   if (command.form !== 'shell' || !text.endsWith(command.line)) return undefined;
-  const other = kind === 'cmd' ? /^entrypoint\b/i : /^cmd\b/i;
-  const isAlone = dockerfile.instructions.every(
-    (candidate) =>
-      !other.test(candidate.text) &&
-      !(candidate.kind === 'onbuild' && other.test(candidate.trigger)),
-  );
+  const isAlone = !kindsIn(dockerfile).has(kind === 'cmd' ? 'entrypoint' : 'cmd');
   const isKnown = kind === 'entrypoint' || facts?.entrypoint?.length === 0;
   const words = [...command.line.matchAll(/[^ \t]+/g)];
   const isPlain = words.every(([word]) => PLAIN.test(word));
@@ -94,6 +89,23 @@ export function toJson(
   });
   const found = edits.filter((edit) => edit !== undefined);
   return found.length < edits.length ? undefined : { description: 'write JSON', edits: found };
+}
+
+const kinds = new WeakMap<Dockerfile, ReadonlySet<string>>();
+
+/** The instructions of a file by keyword, triggers too; found once for all of its commands. */
+function kindsIn(dockerfile: Dockerfile): ReadonlySet<string> {
+  const known = kinds.get(dockerfile);
+  if (known !== undefined) return known;
+  const found = new Set(
+    dockerfile.instructions.map((instruction) =>
+      instruction.kind === 'onbuild'
+        ? (/^\w*/.exec(instruction.trigger)?.[0].toLowerCase() ?? '')
+        : instruction.kind,
+    ),
+  );
+  kinds.set(dockerfile, found);
+  return found;
 }
 
 /** A port's protocol in lower case, where it is no variable's. */

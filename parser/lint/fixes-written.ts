@@ -24,7 +24,9 @@ export function dropEmptyLines(
   { end }: SourceRange,
   lines: SourceLines,
 ): Fix | undefined {
-  const instruction = instructions.find((candidate) => lines.lastLineOf(candidate) === end.line);
+  const instruction = instructions.find(
+    ({ range }) => range.start.line <= end.line && end.line <= range.end.line,
+  );
   if (instruction === undefined) return undefined;
   const edits: Edit[] = [];
   for (let line = instruction.range.start.line + 1; line <= end.line; line++) {

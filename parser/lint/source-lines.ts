@@ -21,11 +21,6 @@ export class SourceLines {
     return this.#lineAt(range.start.line)?.locate(start, end);
   }
 
-  /** The number of an instruction's last line, bodies of heredocs left out. */
-  lastLineOf({ range }: Instruction): number | undefined {
-    return this.#lineAt(range.start.line)?.lastLine;
-  }
-
   slice({ start, end }: SourceRange): string {
     this.#offsetOf ??= createOffsets(this.#dockerfile.source);
     return this.#dockerfile.source.slice(this.#offsetOf(start), this.#offsetOf(end));

@@ -64,8 +64,8 @@ export function isUser(instruction: Instruction): instruction is User {
 }
 
 /** Who an image's processes are before any USER; undefined when nobody knows. */
-export function knownUser({ chain, facts }: BeyondStage): 'root' | 'other' | undefined {
-  if (chain[0]?.isScratch === true) return 'root';
+export function knownUser({ root, facts }: BeyondStage): 'root' | 'other' | undefined {
+  if (root.isScratch) return 'root';
   if (facts?.user === undefined) return undefined;
   return facts.user === '' || ROOT.test(facts.user) ? 'root' : 'other';
 }

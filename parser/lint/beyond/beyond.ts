@@ -10,7 +10,7 @@ import type { LintStage } from '../stages.ts';
 import { checkPinned, checkUser } from './base.ts';
 import { type BeyondChecks, beyondStages } from './context.ts';
 import { checkLayers } from './layers.ts';
-import { checkPackages } from './packages.ts';
+import { checkPackages, needsAptLists } from './packages.ts';
 import { checkGlobalSecrets, checkSecrets } from './secrets.ts';
 import { checkShellUse } from './shell-use.ts';
 import { checkBuildArgs, checkStages } from './usage.ts';
@@ -33,7 +33,13 @@ export function checkBeyond({ stages, needed, scopeOf, ...run }: BeyondRun): voi
   const { escape } = dockerfile;
   const allStages = beyondStages({ stages, lines, options, escape, scopeOf });
   const own = allStages.filter(({ stage }) => needed.has(stage));
-  const checks: BeyondChecks = { ...run, allStages, stages: own };
+  let isNeeded: boolean | undefined;
+  const checks: BeyondChecks = {
+    ...run,
+    allStages,
+    stages: own,
+    needsAptLists: () => (isNeeded ??= needsAptLists(allStages, dockerfile)),
+  };
   checkGlobalSecrets(checks);
   for (const stage of own) checkSecrets(stage, checks);
   if (options.beyond === 'severe') return;

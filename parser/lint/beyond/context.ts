@@ -21,12 +21,14 @@ export interface BeyondChecks {
   /** Those that the target needs. */
   readonly stages: readonly BeyondStage[];
   readonly allStages: readonly BeyondStage[];
+  /** Somebody installs from package lists that an earlier RUN left there. */
+  readonly needsAptLists: () => boolean;
 }
 
 export interface BeyondStage {
   readonly stage: LintStage;
-  /** Its bases, the first one first, and itself. */
-  readonly chain: readonly LintStage[];
+  /** What it begins with: the base of its base, and so on. */
+  readonly root: LintStage;
   /** Its layers are part of an image: of the target's, or of a stage's that no other one uses. */
   readonly isImage: boolean;
   /** About the image that the chain begins with. */
@@ -53,20 +55,26 @@ interface StageSource {
 export function beyondStages(source: StageSource): readonly BeyondStage[] {
   const { stages, options, scopeOf } = source;
   const imageStages = findImageStages(stages, options.target);
+  const done = new Map<
+    LintStage,
+    { readonly root: LintStage; readonly shell: readonly string[] }
+  >();
   return stages.map((stage) => {
-    const chain = chainOf(stage);
-    const [first = stage] = chain;
-    const facts = first.isScratch ? undefined : options.baseImage?.(first.index);
+    const base = stage.base && done.get(stage.base);
+    const root = base?.root ?? stage;
+    const facts = root.isScratch ? undefined : options.baseImage?.(root.index);
+    const { runs, shell } = readRuns(stage, base?.shell ?? facts?.shell ?? [], source);
+    done.set(stage, { root, shell });
     const isImage = imageStages.has(stage);
-    const runs = readRuns(chain, { ...source, facts });
-    return { stage, chain, isImage, facts, scope: scopeOf(stage), runs };
+    return { stage, root, isImage, facts, scope: scopeOf(stage), runs };
   });
 }
 
-function chainOf(stage: LintStage): readonly LintStage[] {
+/** A stage's bases, the first one first, and the stage. */
+export function chainOf(stage: LintStage): readonly LintStage[] {
   const chain: LintStage[] = [];
-  for (let at: LintStage | undefined = stage; at !== undefined; at = at.base) chain.unshift(at);
-  return chain;
+  for (let at: LintStage | undefined = stage; at !== undefined; at = at.base) chain.push(at);
+  return chain.toReversed();
 }
 
 function findImageStages(
@@ -75,37 +83,34 @@ function findImageStages(
 ): ReadonlySet<LintStage> {
   const used = new Set(stages.flatMap((stage) => usedStages(stages, stage)));
   const wanted = target?.toLowerCase();
-  return new Set(
-    stages
-      .filter(
-        (stage) =>
-          !used.has(stage) ||
-          stage === stages.at(-1) ||
-          (wanted !== undefined && (wanted === stage.name || wanted === String(stage.index))),
-      )
-      .flatMap(chainOf),
-  );
+  const found = new Set<LintStage>();
+  for (const stage of stages) {
+    const isTarget =
+      wanted !== undefined && (wanted === stage.name || wanted === String(stage.index));
+    if (used.has(stage) && stage !== stages.at(-1) && !isTarget) continue;
+    for (let at: LintStage | undefined = stage; at && !found.has(at); at = at.base) found.add(at);
+  }
+  return found;
 }
 
+/** With the shell that is in force at the end. */
 function readRuns(
-  chain: readonly LintStage[],
-  { lines, options, escape, facts }: StageSource & Pick<BeyondStage, 'facts'>,
-): readonly StageRun[] {
+  { instructions }: LintStage,
+  inherited: readonly string[],
+  { lines, options, escape }: StageSource,
+): { readonly runs: readonly StageRun[]; readonly shell: readonly string[] } {
   const runs: StageRun[] = [];
   const isWindows = escape === '`' || options.platform?.startsWith('windows') === true;
-  let shell: readonly string[] = facts?.shell ?? [];
-  const own = chain.at(-1);
-  for (const { instructions } of chain) {
-    for (const instruction of instructions) {
-      if (instruction.kind === 'shell') shell = instruction.argv;
-      if (instruction.kind !== 'run' || !own?.instructions.includes(instruction)) continue;
-      const [command] = shell;
-      const isPosix = command === undefined ? !isWindows : isPosixShell(command);
-      const hasPipefail = shell.includes('pipefail');
-      runs.push({ ...readRun(instruction, { lines, isPosix }), hasPipefail });
-    }
+  let shell = inherited;
+  for (const instruction of instructions) {
+    if (instruction.kind === 'shell') shell = instruction.argv;
+    if (instruction.kind !== 'run') continue;
+    const [command] = shell;
+    const isPosix = command === undefined ? !isWindows : isPosixShell(command);
+    const hasPipefail = shell.includes('pipefail');
+    runs.push({ ...readRun(instruction, { lines, isPosix }), hasPipefail });
   }
-  return runs;
+  return { runs, shell };
 }
 
 /** Whether a mount of these types covers a directory, or may: its target has a variable. */
@@ -136,7 +141,7 @@ export function insertBehind(
   return end && { range: { start: end, end }, text };
 }
 
-/** Instructions of a chain, the base's first. */
-export function instructionsOf({ chain }: BeyondStage): readonly Instruction[] {
-  return chain.flatMap(({ instructions }) => instructions);
+/** The instructions of a stage and of its bases, the first base's first. */
+export function instructionsOf({ stage }: BeyondStage): readonly Instruction[] {
+  return chainOf(stage).flatMap(({ instructions }) => instructions);
 }

@@ -3,7 +3,7 @@
 import type { AddInstruction, CopyInstruction, Instruction, RunInstruction } from '../../ast.ts';
 import { replaceKeyword } from '../fixes-written.ts';
 import type { Fix } from '../options.ts';
-import type { BeyondChecks, BeyondStage, StageRun } from './context.ts';
+import { type BeyondChecks, type BeyondStage, chainOf, type StageRun } from './context.ts';
 import { type DependencyInstall, findDependencyInstall } from './dependencies.ts';
 import { OWN_RULES } from './rules.ts';
 import { baseName } from './run-scripts.ts';
@@ -54,12 +54,14 @@ function isNoArchive(path: string): boolean {
 }
 
 /** One report for each COPY that spoils something. */
-function checkDependencies({ stage, chain, runs }: BeyondStage, checks: BeyondChecks): void {
+function checkDependencies({ stage, runs }: BeyondStage, checks: BeyondChecks): void {
   const { reporter, options } = checks;
   // An ignore file that leaves out everything but some files lets only those through.
   if (options.dockerignore?.patterns.some((pattern) => /^\/?\*{1,2}(?:\/\*)?$/.test(pattern)))
     return;
-  const seen = new Set(chain.slice(0, -1).flatMap(({ instructions }) => toolsOf(instructions)));
+  if (!stage.instructions.some(isWholeContext)) return;
+  const bases = chainOf(stage).slice(0, -1);
+  const seen = new Set(bases.flatMap(({ instructions }) => toolsOf(instructions)));
   let copy: CopyInstruction | AddInstruction | undefined;
   for (const instruction of stage.instructions) {
     if (isWholeContext(instruction)) copy ??= instruction;

@@ -1,5 +1,6 @@
 /** Checks of apt-get, apk and pip: what they leave in a layer, and what they install unasked. */
 
+import type { Dockerfile } from '../../ast.ts';
 import type { Edit, Fix } from '../options.ts';
 import {
   type BeyondChecks,
@@ -37,17 +38,13 @@ function hasVerb(call: Call, verb: string): boolean {
 
 const LISTS = '/var/lib/apt/lists';
 
-function checkLists(run: StageRun, { reporter, allStages, lines, dockerfile }: BeyondChecks): void {
+function checkLists(run: StageRun, { reporter, lines, needsAptLists }: BeyondChecks): void {
   const update = run.calls.findIndex((call) => hasVerb(call, 'update'));
   const install = run.calls.findLastIndex((call) => hasVerb(call, 'install'));
   if (update < 0 || install < update || isMounted(run.run, LISTS)) return;
   if (run.calls.some(removesLists)) return;
   const find = (): Fix | undefined => {
-    const needsLists = allStages.some(({ runs }) => runs.some(installsWithoutUpdate));
-    const hasTrigger = dockerfile.instructions.some(
-      ({ kind, text }) => kind === 'onbuild' && /\bapt\b/.test(text),
-    );
-    const edit = needsLists || hasTrigger ? undefined : addCommand(run, lines.slice(run.run.range));
+    const edit = needsAptLists() ? undefined : addCommand(run, lines.slice(run.run.range));
     return edit && { description: 'remove the package lists', edits: [edit] };
   };
   reporter.fixable(run.run, find)(OWN_RULES.AptListsKept);
@@ -57,6 +54,17 @@ function removesLists(call: Call): boolean {
   if (hasVerb(call, 'dist-clean') || hasVerb(call, 'distclean')) return true;
   if (!['rm', 'find', 'truncate'].includes(call.name)) return false;
   return call.args.some(({ text }) => /\/var\/lib\/(?:apt|\*|\{)|\bapt\/lists\b/.test(text));
+}
+
+/** Triggers run where nobody knows what was done before. */
+export function needsAptLists(
+  stages: readonly BeyondStage[],
+  { instructions }: Dockerfile,
+): boolean {
+  return (
+    stages.some(({ runs }) => runs.some(installsWithoutUpdate)) ||
+    instructions.some(({ kind, text }) => kind === 'onbuild' && /\bapt\b/.test(text))
+  );
 }
 
 function installsWithoutUpdate({ calls }: StageRun): boolean {
