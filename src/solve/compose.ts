@@ -41,10 +41,16 @@ export async function composeLayer(
  * has the layer from a build without it. So the epoch is part of the identity of what it dates, and
  * so is a commit.
  */
-function identify({ entries, datedBy }: CopyResult<Origin>, { epoch }: StepContext): LayerID {
-  const identity = identityOfEntries(entries);
+function identify(result: CopyResult<Origin>, { epoch }: StepContext): LayerID {
+  let isDated = false;
+  const identity = identityOfEntries(
+    map(result.placed, ({ entry }) => {
+      isDated ||= epoch !== undefined && entry.mtime === epoch;
+      return entry;
+    }),
+  );
+  const { datedBy } = result;
   if (datedBy !== undefined) return parseLayerID(digestOf(`${identity} ${datedBy} ${epoch ?? ''}`));
-  const isDated = epoch !== undefined && entries.some(({ mtime }) => mtime === epoch);
   return parseLayerID(isDated ? digestOf(`${identity} ${epoch}`) : identity);
 }
 
@@ -96,27 +102,22 @@ type Locate = (entry: FileEntry) => EntrySource;
 
 /** The entries with the places of their bytes, each made when it is asked for: there may be many. */
 export async function withSources(
-  { entries, origins }: CopyResult<Origin>,
+  { placed, sources }: CopyResult<Origin>,
   places: Places,
 ): Promise<Iterable<Entry>> {
-  const opened = new Map<Origin, Map<number, Locate>>();
-  for (const { origin, layer } of origins.values()) {
-    const ofOrigin = opened.get(origin) ?? new Map<number, Locate>();
+  const opened = new Map<Origin, ReadonlyMap<number, Locate>>();
+  for (const [origin, layers] of sources) {
+    const ofOrigin = new Map<number, Locate>();
+    for (const layer of layers) ofOrigin.set(layer, await origin.open(layer, places));
     opened.set(origin, ofOrigin);
-    if (!ofOrigin.has(layer)) ofOrigin.set(layer, await origin.open(layer, places));
   }
-  return located(entries, ({ path }) => {
-    const content = origins.get(path);
-    return content && opened.get(content.origin)?.get(content.layer)?.(content.entry);
+  return map(placed, ({ entry, content }) => {
+    if (entry.type !== 'file' || content === undefined) return entry;
+    const source = opened.get(content.origin)?.get(content.layer)?.(content.entry);
+    return source === undefined ? entry : { ...entry, source };
   });
 }
 
-function* located(
-  entries: readonly Entry[],
-  sourceOf: (entry: FileEntry) => EntrySource | undefined,
-): Generator<Entry> {
-  for (const entry of entries) {
-    const source = entry.type === 'file' ? sourceOf(entry) : undefined;
-    yield entry.type === 'file' && source !== undefined ? { ...entry, source } : entry;
-  }
+function* map<T, U>(items: Iterable<T>, change: (item: T) => U): Generator<U> {
+  for (const item of items) yield change(item);
 }

@@ -8,14 +8,15 @@
 import { createIgnore } from '../context/ignore.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Chmod } from '../plan/step.ts';
-import { applyChmod } from '../tree/chmod.ts';
-import { type Entry, metadataOf } from '../tree/entry.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
 import { ancestorsOf, joinPath, nameOf, parentOf, toPath, toText } from '../tree/path.ts';
 import type { ContentOrigin, SourceTree } from './content-origin.ts';
 import { copyConflict, Destination, type NewDirectory } from './destination.ts';
-import { linkFiles } from './hard-links.ts';
+import { type Changes, convertEntry } from './convert-entry.ts';
+import { graftDirectory } from './graft-directory.ts';
+import { HardLinks, linkTo } from './hard-links.ts';
 import type { Match } from './match-source.ts';
+import type { Placed } from './placed.ts';
 import { selectContents, selectParents } from './selection.ts';
 
 /** One source of a COPY. Inline files and archives are trees of their own. */
@@ -46,10 +47,10 @@ export interface CopyRequest<O extends SourceTree> {
 }
 
 export interface CopyResult<O extends SourceTree> {
-  /** The layer, in an index's order. */
-  readonly entries: readonly Entry[];
-  /** By destination path: where a file entry's content is. */
-  readonly origins: ReadonlyMap<string, ContentOrigin<O>>;
+  /** The layer, in an index's order, worked out anew with each walk: it may be large. */
+  readonly placed: Iterable<Placed<ContentOrigin<O>>>;
+  /** The layers of trees that contents are in. */
+  readonly sources: ReadonlyMap<O, ReadonlySet<number>>;
   /** What else has dated entries than the epoch: then the layer's identity depends on it. */
   readonly datedBy?: string | undefined;
 }
@@ -68,18 +69,12 @@ interface Walk<O extends SourceTree> {
   readonly passed: Set<string>;
 }
 
-/** What a COPY changes of what it copies. */
-interface Changes {
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  readonly chmod?: Chmod | undefined;
-  readonly mtime?: number | undefined;
-}
-
 class Copy<O extends SourceTree> {
   readonly #request: CopyRequest<O>;
-  readonly #destination: Destination;
+  readonly #destination: Destination<ContentOrigin<O>>;
   readonly #isExcluded: (path: string) => boolean;
-  readonly #origins = new Map<string, ContentOrigin<O>>();
+  readonly #hardLinks = new HardLinks<O>();
+  readonly #sources = new Map<O, Set<number>>();
   /** How many matches there have been: each is a copy of its own, which shares no hard links with others. */
   #copies = 0;
 
@@ -112,9 +107,24 @@ class Copy<O extends SourceTree> {
           }
       }
     }
+    return { placed: this.#result(), sources: this.#sources };
+  }
+
+  #result(): CopyResult<O>['placed'] {
+    const destination = this.#destination;
+    if (this.#hardLinks.isEmpty) return { [Symbol.iterator]: () => destination.placed() };
+    for (const { entry, content } of destination.held()) {
+      if (content !== undefined) this.#hardLinks.addKnown(content, entry.path);
+    }
+    const targets = this.#hardLinks.targets((path) => destination.placedAt(path));
     return {
-      entries: linkFiles(this.#destination.entries(), this.#origins),
-      origins: this.#origins,
+      *[Symbol.iterator]() {
+        for (const placed of destination.placed()) {
+          const target = targets.get(placed.entry.path);
+          if (target === undefined) yield placed;
+          else yield { entry: linkTo(target, placed.entry), content: undefined };
+        }
+      },
     };
   }
 
@@ -151,12 +161,41 @@ class Copy<O extends SourceTree> {
 
   #copyContents(origin: O, directory: string, destination: string): void {
     const { exclude } = this.#request;
+    // Only where a "!" keeps something can a parent be missing.
+    const isWhole = !exclude.some((pattern) => pattern.trim().startsWith('!'));
+    if (isWhole && this.#destination.takesGrafts) {
+      this.#graft(origin, directory, destination);
+      return;
+    }
     const walk = { origin, base: directory, destination, passed: new Set<string>() };
     for (const selected of selectContents(origin.tree, directory, this.#isExcluded)) {
-      // Only where something is left out can a parent be missing.
-      if (exclude.length > 0) this.#putParents(walk, selected.relative);
+      if (!isWhole) this.#putParents(walk, selected.relative);
       this.#put(origin, selected.found, joinPath(destination, selected.relative));
     }
+  }
+
+  /** A whole directory: it is checked and looked through now, and held by nobody. */
+  #graft(origin: O, base: string, destination: string): void {
+    const graft = graftDirectory({
+      source: { origin, copy: this.#copies },
+      base,
+      destination,
+      isExcluded: this.#isExcluded,
+      changes: this.#changes(origin),
+    });
+    for (const { entry, content } of graft.walk()) {
+      this.#destination.check(entry);
+      if (content !== undefined) this.#remember(content, () => graft.placesOf(content));
+    }
+    this.#destination.graft(graft);
+  }
+
+  /** Notes where a content is, and where its names may have gone if it has several. */
+  #remember(content: ContentOrigin<O>, paths: () => readonly string[]): void {
+    const layers = this.#sources.get(content.origin);
+    if (layers === undefined) this.#sources.set(content.origin, new Set([content.layer]));
+    else layers.add(content.layer);
+    if (content.name !== content.entry.path) this.#hardLinks.add(content, paths());
   }
 
   /** `--parents` (CP-16): what matches keeps its path below the pivot `/./`, and its parents' metadata. */
@@ -210,42 +249,27 @@ class Copy<O extends SourceTree> {
       if (entry.type === 'directory' && entry.implied) {
         this.#destination.ensureDirectory(path, implied);
       } else {
-        this.#destination.replace(this.#converted(origin, found, path, owner && { owner }));
+        const { entry: placed, content } = this.#convert(origin, found, path, { owner });
+        this.#destination.replace(placed, content);
       }
     }
   }
 
   #put(origin: O, found: Found, path: string): void {
-    const { chmod, owner, epoch } = this.#request;
-    const reset = origin.resetOwner ? { uid: 0, gid: 0 } : undefined;
-    const changes = { owner: owner ?? reset, chmod, mtime: epoch };
-    this.#destination.put(this.#converted(origin, found, path, changes));
+    const { entry, content } = this.#convert(origin, found, path, this.#changes(origin));
+    this.#destination.put(entry, content);
   }
 
-  /** A source's entry as it is at the destination; remembers where its content is. */
-  #converted(origin: O, found: Found, path: string, changes: Changes = {}): Entry {
-    const { owner, chmod, mtime } = changes;
-    const content = origin.tree.contentOf(found);
-    // Of a file with several names, the first alone lists the extended attributes.
-    const { entry } = content ?? found;
-    const metadata = {
-      ...metadataOf(entry),
-      path,
-      ...owner,
-      ...(mtime !== undefined && { mtime, mtimeNsec: 0 }),
-    };
-    const mode =
-      chmod === undefined || entry.type === 'symlink'
-        ? entry.mode
-        : applyChmod(chmod, entry.mode, entry.type === 'directory');
-    if (content !== undefined) {
-      this.#origins.set(path, { origin, ...content, name: found.entry.path, copy: this.#copies });
-      const { size, sha256 } = content.entry;
-      return { ...metadata, mode, type: 'file', size, ...(sha256 !== undefined && { sha256 }) };
-    }
-    this.#origins.delete(path);
-    if (entry.type === 'directory') return { ...metadata, mode, type: 'directory' };
-    return { ...entry, ...metadata, mode };
+  #convert(origin: O, found: Found, path: string, changes: Changes): Placed<ContentOrigin<O>> {
+    const placed = convertEntry({ origin, copy: this.#copies }, found, path, changes);
+    if (placed.content !== undefined) this.#remember(placed.content, () => [path]);
+    return placed;
+  }
+
+  #changes(origin: O): Changes {
+    const { chmod, owner, epoch } = this.#request;
+    const reset = origin.resetOwner ? { uid: 0, gid: 0 } : undefined;
+    return { owner: owner ?? reset, chmod, mtime: epoch };
   }
 
   /** CP-8: 0755, the `--chown` owner, and the permissions of an octal `--chmod` without its set-id and sticky bits. */

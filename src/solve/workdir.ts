@@ -30,8 +30,8 @@ export function workdirRunner(
       const destination = new Destination(tree);
       const create = { mode: 0o755, uid, gid, mtime: context.now };
       destination.ensureDirectory(destination.resolve(toPath(path)), create);
-      const entries = destination.entries();
-      return await composeLayer({ entries, origins: new Map() }, wanted, context);
+      const placed = [...destination.placed()];
+      return await composeLayer({ placed, sources: new Map() }, wanted, context);
     },
   };
 }

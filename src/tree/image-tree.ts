@@ -104,6 +104,11 @@ export class ImageTree {
 
   /** Everything below a directory in order, parents before children; not the directory itself. */
   *below(directory: string): Generator<Found> {
+    const [only, ...others] = this.layers;
+    if (only !== undefined && others.length === 0) {
+      yield* belowIn(only, directory);
+      return;
+    }
     const walks = this.layers.map((layer) => layer.within(directory));
     const heads = walks.map((walk) => nextOf(walk));
     for (;;) {
@@ -132,6 +137,19 @@ export class ImageTree {
     for (const found of this.below(directory)) {
       if (parentOf(found.entry.path) === directory) yield found;
     }
+  }
+}
+
+/** The same of a tree of one layer, such as a build context: nothing is hidden, nothing needs a lookup. */
+function* belowIn(layer: LayerIndex, directory: string): Generator<Found> {
+  let leaf: string | undefined;
+  for (const entry of layer.within(directory)) {
+    const { path, type } = entry;
+    if (path === directory || type === 'whiteout') continue;
+    // An archive may say that something is below what is no directory.
+    if (leaf !== undefined && isWithin(path, leaf)) continue;
+    if (type !== 'directory') leaf = path;
+    yield { entry: ownOf(entry, layer), layer: 0 };
   }
 }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { measureMemory } from '../bench/measure.ts';
@@ -68,6 +69,14 @@ describe('a build with a large layer', function () {
     await rm(join(context, 'large'));
   });
 
+  test('of a hundred thousand files holds none of them', async () => {
+    await writeMany(join(context, 'many'), 100_000);
+    const peak = await peakOf('FROM scratch\nCOPY . /\n');
+    // Node itself, its compiled code and its young generation; held, the files alone took as much.
+    assert.ok(peak < 180 * MIB, `${Math.round(peak / MIB)} MiB`);
+    await rm(join(context, 'many'), { recursive: true });
+  });
+
   test('from a registry, and a RUN on it, take less memory than the limit', async () => {
     registry = await startRegistry();
     const block = randomBytes(SIZE * MIB);
@@ -76,6 +85,15 @@ describe('a build with a large layer', function () {
     assertSmall(await peakOf(`FROM ${registry.host}/large\n${run}`));
   });
 });
+
+/** Empty files: what counts is their number. */
+async function writeMany(directory: string, count: number): Promise<void> {
+  for (let first = 0; first < count; first += 500) {
+    const folder = join(directory, `package-${first / 500}`, 'components');
+    await mkdir(folder, { recursive: true });
+    for (let i = 0; i < 500; i++) closeSync(openSync(join(folder, `module-number-${i}.ts`), 'w'));
+  }
+}
 
 async function writeLarge(path: string): Promise<void> {
   const file = await open(path, 'w');

@@ -304,6 +304,17 @@ describe('copyEntries()', () => {
       );
     });
 
+    it('gives the same whether entries are held or not', () => {
+      fc.assert(
+        fc.property(trees, trees, (from, onto) => {
+          const to = (exclude: readonly string[]) =>
+            copied(() => copy({ from, sources: ['.', '.'], to: '/a/', onto, exclude }).entries);
+          // With a "!" entries are put one by one.
+          assert.deepEqual(to(['b']), to(['b', '!none']));
+        }),
+      );
+    });
+
     it('lists entries in an index’s order, each below its parents', () => {
       const destinations = fc.constantFrom('/', '/a', '/a/', '/a/b/', '/new/c-/x');
       fc.assert(

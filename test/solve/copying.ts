@@ -1,7 +1,7 @@
 /** COPY on trees in memory: what tests of `src/solve` copy from, onto, and how they look at it. */
 
-import type { SourceTree } from '../../src/solve/content-origin.ts';
-import { type CopyResult, copyEntries } from '../../src/solve/copy-entries.ts';
+import type { ContentOrigin, SourceTree } from '../../src/solve/content-origin.ts';
+import { copyEntries } from '../../src/solve/copy-entries.ts';
 import type { Chmod } from '../../src/plan/step.ts';
 import { matchSource } from '../../src/solve/match-source.ts';
 import type { Entry } from '../../src/tree/entry.ts';
@@ -26,7 +26,14 @@ export interface Copying {
   readonly epoch?: number;
 }
 
-export function copy(copying: Copying): CopyResult<SourceTree> {
+/** A layer, held. */
+export interface Copied {
+  readonly entries: readonly Entry[];
+  /** By destination path: where a file's content is. */
+  readonly origins: ReadonlyMap<string, ContentOrigin<SourceTree>>;
+}
+
+export function copy(copying: Copying): Copied {
   const { sources, kind = 'matches' } = copying;
   const origin = originOf(copying.from, copying.isContext);
   return copyFrom({
@@ -52,8 +59,8 @@ export function copyFrom({
   epoch,
 }: Pick<Copying, 'to' | 'onto' | 'chown' | 'chmod' | 'exclude' | 'epoch'> & {
   readonly selected: Request['sources'];
-}): CopyResult<SourceTree> {
-  return copyEntries({
+}): Copied {
+  const { placed } = copyEntries({
     sources: selected,
     destination: to,
     parent: treeOf(onto),
@@ -63,13 +70,20 @@ export function copyFrom({
     now: NOW,
     epoch,
   });
+  const held = [...placed];
+  return {
+    entries: held.map(({ entry }) => entry),
+    origins: new Map(
+      held.flatMap(({ entry, content }) => (content === undefined ? [] : [[entry.path, content]])),
+    ),
+  };
 }
 
 /** ADD of archives with these members. */
 export function unpack(
   archives: readonly (readonly Entry[])[],
   options: Pick<Copying, 'to' | 'onto' | 'chown' | 'chmod' | 'epoch'>,
-): CopyResult<SourceTree> {
+): Copied {
   const selected = archives.map((members) => ({
     origin: originOf(members),
     selection: { kind: 'archive' } as const,
