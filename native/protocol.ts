@@ -87,6 +87,8 @@ export interface ScanReply {
   readonly unpacked: boolean;
   /** Of a directory: the sockets in it, which are left out; at most a hundred. */
   readonly sockets: readonly string[];
+  /** Of a context: byte strings of what may not be read, which is not listed, nor is what is below it. */
+  readonly unreadable: readonly string[];
 }
 
 /** What there is to say of an index. */

@@ -115,6 +115,7 @@ pub struct ScanReply {
     pub index: IndexSummary,
     pub unpacked: bool,
     pub sockets: Vec<String>,
+    pub unreadable: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -16,12 +16,17 @@ use std::path::Path;
 pub fn scan(request: &ScanRequest, cancel: &Cancel) -> Result<ScanReply, Error> {
     match &request.source {
         ScanSource::Directory(directory) => {
-            let (index, sockets) = scan_directory(directory, &request.index, cancel)?;
+            let (index, left_out) = scan_directory(directory, &request.index, cancel)?;
             Ok(ScanReply {
                 archive: false,
                 index,
                 unpacked: false,
-                sockets: sockets.iter().map(|path| lossy(path)).collect(),
+                sockets: left_out.sockets.iter().map(|path| lossy(path)).collect(),
+                unreadable: left_out
+                    .unreadable
+                    .iter()
+                    .map(|path| characters(path))
+                    .collect(),
             })
         }
         ScanSource::Archive(archive) => scan_archive(archive, &request.index, cancel),
@@ -50,6 +55,7 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
             index: empty_summary(),
             unpacked: false,
             sockets: Vec::new(),
+            unreadable: Vec::new(),
         });
     };
     let mut writer = IndexWriter::create(Some(index))?;
@@ -67,9 +73,15 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
         index: summary,
         unpacked,
         sockets: Vec::new(),
+        unreadable: Vec::new(),
     })
 }
 
 fn lossy(path: &[u8]) -> String {
     String::from_utf8_lossy(path).into_owned()
+}
+
+/// One character per byte, as TypeScript has paths.
+fn characters(path: &[u8]) -> String {
+    path.iter().copied().map(char::from).collect()
 }

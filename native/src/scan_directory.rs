@@ -10,12 +10,13 @@ use crate::holes::HoleReader;
 use crate::ignore::Ignore;
 use crate::index::IndexWriter;
 use crate::pending::PendingFile;
-use crate::protocol::{IndexSummary, ScanDirectory};
+use crate::protocol::{DirectoryFormat, IndexSummary, ScanDirectory};
 use crate::stat_cache::{Fingerprint, StatCache, StatCacheWriter};
 use crate::walk::{Found, Walker};
 use crate::xattr;
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -43,6 +44,8 @@ enum State {
     Unhashed,
     /// It was hashed by this scan.
     Hashed,
+    /// This user may not read it.
+    Unreadable,
 }
 
 type Batch = Receiver<Result<Vec<Item>, Error>>;
@@ -57,14 +60,14 @@ pub fn scan_directory(
     request: &ScanDirectory,
     index: &Path,
     cancel: &Cancel,
-) -> Result<(IndexSummary, Sockets), Error> {
+) -> Result<(IndexSummary, LeftOut), Error> {
     let ignore = Ignore::new(&request.ignore)?;
     let root: OwnedFd = File::open(&request.path)
         .map_err(at(&request.path, Error::Open))?
         .into();
     let mut memory = Memory::open(request.stat_cache.as_deref(), root.as_fd());
     let mut writer = IndexWriter::create(Some(index))?;
-    let sockets = std::thread::scope(|scope| {
+    let left_out = std::thread::scope(|scope| {
         let (order, batches) = sync_channel::<Result<Batch, Error>>(BATCHES);
         let (queue, jobs) = sync_channel::<Job>(BATCHES);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -75,6 +78,7 @@ pub fn scan_directory(
             let hasher = Hasher {
                 root: &root,
                 path: &request.path,
+                may_leave_out: request.format == DirectoryFormat::Context,
                 cancel,
             };
             let jobs = Arc::clone(&jobs);
@@ -87,12 +91,17 @@ pub fn scan_directory(
             outcome.unwrap_or_else(|error| {
                 // Nobody listens when the request has failed already.
                 let _ = feeder.order.send(Err(error));
-                Vec::new()
+                LeftOut::default()
             })
         });
+        let mut unreadable = HashSet::new();
         for batch in batches {
             for items in batch? {
                 for item in items? {
+                    if item.is_unreadable(&unreadable) {
+                        unreadable.insert(item.found.entry.path);
+                        continue;
+                    }
                     memory.remember(&item);
                     writer.push(&item.found.entry)?;
                 }
@@ -100,16 +109,34 @@ pub fn scan_directory(
         }
         cancel.check()?;
         // A thread panics only by aborting the process.
-        Ok(walking.join().unwrap_or_default())
+        let mut left_out = walking.join().unwrap_or_default();
+        left_out.unreadable.extend(unreadable);
+        left_out.unreadable.sort_unstable();
+        Ok(left_out)
     })?;
     let (file, summary) = writer.finish()?;
     file.map_or(Ok(()), PendingFile::commit)?;
     memory.finish();
-    Ok((summary, sockets))
+    Ok((summary, left_out))
 }
 
-/// The paths of those that were left out.
-pub type Sockets = Vec<Vec<u8>>;
+/// The paths that are not listed.
+#[derive(Default)]
+pub struct LeftOut {
+    pub sockets: Vec<Vec<u8>>,
+    /// Neither is what is below them.
+    pub unreadable: Vec<Vec<u8>>,
+}
+
+impl Item {
+    /// Other names of an unreadable file have nothing to point to.
+    fn is_unreadable(&self, known: &HashSet<Vec<u8>>) -> bool {
+        match &self.found.entry.kind {
+            Kind::Hardlink(target) => known.contains(target),
+            _ => self.state == State::Unreadable,
+        }
+    }
+}
 
 /// The stat cache before and after. It only saves time: what fails about it is no failure of the scan.
 struct Memory<'a> {
@@ -192,7 +219,7 @@ impl Feeder {
         root: &OwnedFd,
         ignore: &Ignore,
         cancel: &Cancel,
-    ) -> Result<Sockets, Error> {
+    ) -> Result<LeftOut, Error> {
         let mut walker = Walker {
             root: &request.path,
             format: request.format,
@@ -202,11 +229,15 @@ impl Feeder {
             links: HashMap::new(),
             withheld: Vec::new(),
             sockets: Vec::new(),
+            unreadable: Vec::new(),
         };
         walker.walk(root.as_fd())?;
-        let sockets = walker.sockets;
+        let left_out = LeftOut {
+            sockets: walker.sockets,
+            unreadable: walker.unreadable,
+        };
         self.flush()?;
-        Ok(sockets)
+        Ok(left_out)
     }
 
     fn take(&mut self, mut found: Found) -> Result<(), Error> {
@@ -249,6 +280,8 @@ impl Feeder {
 struct Hasher<'a> {
     root: &'a OwnedFd,
     path: &'a Path,
+    /// Of a context, files that nobody copies need not be readable (CTX-8).
+    may_leave_out: bool,
     cancel: &'a Cancel,
 }
 
@@ -276,6 +309,10 @@ impl Hasher<'_> {
         let shown = self.path.join(OsStr::from_bytes(&entry.path));
         let file = match open_beneath(self.root.as_fd(), &entry.path) {
             Err(errno) if is_gone(errno) => return Err(Error::ContentChanged { path: shown }),
+            Err(Errno::ACCESS) if self.may_leave_out => {
+                item.state = State::Unreadable;
+                return Ok(());
+            }
             file => file.map_err(at(&shown, Error::Open))?,
         };
         let stat = rustix::fs::fstat(&file).map_err(at(&shown, Error::Stat))?;

@@ -36,6 +36,8 @@ pub struct Walker<'a> {
     pub found: &'a mut dyn FnMut(Found) -> Result<(), Error>,
     /// What was left out for being a socket; not all of them, when they are many.
     pub sockets: Vec<Vec<u8>>,
+    /// What of a context was left out because this user may not look at it.
+    pub unreadable: Vec<Vec<u8>>,
     /// What has several names, by device and inode.
     pub links: HashMap<(u64, u64), Vec<u8>>,
     /// Ignored directories around the current path, which are listed when something in them is.
@@ -85,6 +87,9 @@ impl Walker<'_> {
         let stat = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             // Gone since it was listed: as if it had never been.
             Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::ACCESS) if self.format == DirectoryFormat::Context => {
+                return self.leave_out(path, &matches);
+            }
             stat => stat.map_err(at(self.shown(path), Error::Stat))?,
         };
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -116,9 +121,9 @@ impl Walker<'_> {
     ) -> Result<(), Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory: OwnedFd = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
-            // A user who may not read it ignores it for that very reason; what an exception may name
-            // in it is missed when it is copied.
-            Err(Errno::ACCESS) if matches.ignored => return Ok(()),
+            Err(Errno::ACCESS) if self.format == DirectoryFormat::Context => {
+                return self.leave_out(path, matches);
+            }
             Err(errno) if is_gone(errno) => return Err(self.changed(path)),
             directory => directory.map_err(at(self.shown(path), Error::Open))?,
         };
@@ -141,6 +146,15 @@ impl Walker<'_> {
         self.withheld.push(found);
         self.directory(directory.as_fd(), path, matches)?;
         self.withheld.truncate(outside);
+        Ok(())
+    }
+
+    /// A user who may not read something ignores it for that very reason; what an exception may
+    /// name in it is missed when it is copied.
+    fn leave_out(&mut self, path: &[u8], matches: &Matches) -> Result<(), Error> {
+        if !matches.ignored {
+            self.unreadable.push(path.to_vec());
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Helper } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
+import { digestOf } from '../oci/digest.ts';
 import type { IgnoreFile } from './ignore-file.ts';
 import type { ScannedDirectory } from './scanned-context.ts';
 
@@ -37,8 +38,14 @@ export async function scanDirectory(options: ScanOptions): Promise<ScannedDirect
     },
     { signal },
   );
-  const { index: summary, sockets } = reply;
-  return { kind: 'directory', directory, index, identity: summary.identity, sockets };
+  const { sockets, unreadable } = reply;
+  const identity = identityOf(reply.index.identity, unreadable);
+  return { kind: 'directory', directory, index, identity, sockets, unreadable };
+}
+
+/** A directory that cannot be read is not one that is not there: a COPY of it has to fail. */
+function identityOf(listed: string, unreadable: readonly string[]): string {
+  return unreadable.length === 0 ? listed : digestOf(JSON.stringify([listed, unreadable]));
 }
 
 /** @throws ERR_CONTEXT_MISSING */

@@ -16,6 +16,8 @@ export interface ScannedDirectory extends Scanned {
   readonly directory: string;
   /** The sockets in it, which no layer can have: they are left out, and the user is told. */
   readonly sockets: readonly string[];
+  /** Byte strings of what this user may not read: neither it nor what is below it is listed (CTX-8). */
+  readonly unreadable: readonly string[];
 }
 
 export interface ScannedArchive extends Scanned {

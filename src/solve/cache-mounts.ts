@@ -21,6 +21,7 @@ import { sourceMissing } from './match-source.ts';
 import type { Origin } from './origins.ts';
 import { Places } from './places.ts';
 import type { StepContext } from './step-context.ts';
+import { requireReadable } from './unreadable.ts';
 
 export interface CacheRequest {
   readonly mount: CacheMount;
@@ -115,6 +116,7 @@ async function createCache(
 }
 
 async function seedEntries(origin: Origin, places: Places): Promise<Iterable<Entry>> {
+  requireReadable(origin, '/', []);
   const everything = { named: '', path: '', found: undefined };
   const result = copyEntries({
     sources: [{ origin, selection: { kind: 'matches', matches: [everything] } }],

@@ -17,6 +17,7 @@ import type { BaseImage, Layer } from './layer.ts';
 import { type Match, matchSource } from './match-source.ts';
 import { fileOrigin, inlineOrigin, type Origin } from './origins.ts';
 import type { StepContext, StepRunner } from './step-context.ts';
+import { requireReadable } from './unreadable.ts';
 
 /** Keys and executes one COPY or ADD on top of a parent. */
 export function copyRunner(
@@ -120,11 +121,17 @@ async function openSources(
       }
       case 'path': {
         const origin = await context.origins.open(step.origin);
+        requireReadable(origin, source.path, []);
         if (step.parents) {
           opened.push({ origin, selection: { kind: 'parents', path: source.path } });
           break;
         }
         const matches = await matchIn(origin, source.path);
+        requireReadable(
+          origin,
+          source.path,
+          matches.map(({ path }) => path),
+        );
         if (source.unpack) opened.push(...(await unpackMatches(origin, matches, context)));
         else opened.push({ origin, selection: { kind: 'matches', matches } });
       }

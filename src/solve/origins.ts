@@ -32,6 +32,8 @@ export interface Origin extends SourceTree {
   readonly hostFile: ((path: string) => Promise<string | undefined>) | undefined;
   /** Whether something is at a path of a context that its ignore file leaves out. */
   readonly isIgnored: ((path: string) => Promise<boolean>) | undefined;
+  /** Byte strings of what is not in the tree because this user may not read it. */
+  readonly unreadable: readonly string[];
   /** Makes the bytes of these layers' files reachable for compose. */
   open(layer: number, places: Places): Promise<(entry: FileEntry) => EntrySource>;
 }
@@ -99,6 +101,7 @@ export class Origins {
       layers: list,
       hostFile: undefined,
       isIgnored: undefined,
+      unreadable: [],
       open: async (number, places) => {
         const layer = list[number];
         if (layer === undefined) throw new TypeError(`No layer ${number}`);
@@ -118,7 +121,7 @@ export class Origins {
 /** Files of this machine: they become root's (CP-12). */
 export function directoryOrigin(
   index: LayerIndex,
-  { directory, identity }: ScannedDirectory,
+  { directory, identity, unreadable }: ScannedDirectory,
 ): Origin {
   const pathOf = (path: string): string => join(directory, toText(path));
   return {
@@ -134,6 +137,7 @@ export function directoryOrigin(
         () => false,
       );
     },
+    unreadable,
     open: async (_, places) => {
       const root = places.root(directory);
       return ({ path }) => ({ kind: 'path', root, path });
@@ -193,6 +197,7 @@ export function inlineOrigin(name: string, content: string, mtime: number): Orig
     layers: undefined,
     hostFile: undefined,
     isIgnored: undefined,
+    unreadable: [],
     open: async () => () => ({ kind: 'bytes', bytes }),
   };
 }
@@ -206,6 +211,7 @@ export function fileOrigin(index: LayerIndex, identity: string, file: string): O
     layers: undefined,
     hostFile: undefined,
     isIgnored: undefined,
+    unreadable: [],
     open: async (_, places) => {
       const number = places.file(file);
       return ({ path }) => sourceIn(index, path, number);

@@ -18,6 +18,7 @@ import type { Origin } from './origins.ts';
 import { overlayStack } from './overlay-stack.ts';
 import { selectMounted } from './selection.ts';
 import type { StepContext } from './step-context.ts';
+import { requireReadable } from './unreadable.ts';
 
 type Planned = PlannedMount<BaseImage>;
 
@@ -167,8 +168,16 @@ function secretFile(mount: SecretMount, target: string, bytes: Uint8Array): Moun
   };
 }
 
+/** @throws ERR_SOURCE_MISSING, ERR_CONTEXT_MISSING for what may not be read */
+function findSource(origin: Origin, source: string): { path: string; found: Found } {
+  requireReadable(origin, source, []);
+  const selected = selectMounted(origin.tree, source);
+  requireReadable(origin, source, [selected.path]);
+  return selected;
+}
+
 function bindIdentity(origin: Origin, source: string): string {
-  const { path, found } = selectMounted(origin.tree, source);
+  const { path, found } = findSource(origin, source);
   // All of a context, as its scan had it: nothing need be read again.
   if (path === '' && origin.layers === undefined) return origin.identity;
   return identityOfEntries(bindEntries(origin, path, found));
@@ -194,7 +203,7 @@ async function bindMount(
   context: StepContext,
 ): Promise<{ operation: MountOperation; isFile: boolean }> {
   const origin = await context.origins.open(from ?? { kind: 'context' });
-  const { path, found } = selectMounted(origin.tree, mount.source);
+  const { path, found } = findSource(origin, mount.source);
   const isFile = found.entry.type !== 'directory';
   const writable = mount.readonly ? undefined : await scratchPair(context);
   const layers =

@@ -1,0 +1,55 @@
+/** Files of a context that the user may not read: nobody's trouble until somebody copies them. */
+
+import assert from 'node:assert/strict';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { itUnless } from '../support/missing.ts';
+
+const test = itUnless(whyNoAccount('user'));
+
+describe('what a user may not read of a context', function () {
+  this.timeout(60_000);
+
+  async function withAccount(
+    use: (build: (dockerfile: string) => ReturnType<Account['tsbuild']>) => Promise<void>,
+  ): Promise<void> {
+    const account = await openAccount('user');
+    try {
+      const context = join(account.home, 'context');
+      await mkdir(join(context, 'data'), { recursive: true });
+      for (const name of ['a', 'data/x', 'key']) await writeFile(join(context, name), name);
+      await chmod(context, 0o755);
+      await chmod(join(context, 'a'), 0o644);
+      // As a database in a container leaves its volume: root's.
+      await chmod(join(context, 'data'), 0o700);
+      await chmod(join(context, 'key'), 0o600);
+      await use(async (dockerfile) => {
+        const file = join(account.home, 'Dockerfile');
+        await writeFile(file, dockerfile);
+        return await account.tsbuild(['-f', file, context]);
+      });
+    } finally {
+      await account.close();
+    }
+  }
+
+  test('does not matter to a COPY of something else (CTX-8)', async () => {
+    await withAccount(async (build) => {
+      const outcome = await build('FROM scratch\nCOPY a* /\n');
+      assert.equal(outcome.code, 0, outcome.stderr);
+    });
+  });
+
+  for (const source of ['.', 'key', 'data', 'data/x', 'k*']) {
+    test(`fails "COPY ${source}", and is named with a way out (CTX-8)`, async () => {
+      await withAccount(async (build) => {
+        const { code, stderr } = await build(`FROM scratch\nCOPY ${source} /\n`);
+        assert.equal(code, 2, stderr);
+        const message = /^ERROR: Cannot read "(data|key)" of the build context: permission denied/m;
+        assert.match(stderr, message);
+        assert.match(stderr, /^hint: .*\.dockerignore/m);
+      });
+    });
+  }
+});
