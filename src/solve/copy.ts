@@ -146,13 +146,22 @@ async function matchIn(origin: Origin, path: string): Promise<Match[]> {
     return matchSource(origin.tree, path);
   } catch (error) {
     if (!hasCode(error, 'ERR_SOURCE_MISSING')) throw error;
-    if (!(await origin.isIgnored?.(toPath(path)))) throw error;
-    throw new TsbuildError('ERR_SOURCE_MISSING', {
-      message: error.message,
-      details: error.details,
-      hint: 'It is there, but the ignore file (.dockerignore) leaves it out of the build context.',
-    });
+    const hint = await missingHint(origin, path);
+    if (hint === undefined) throw error;
+    const { message, details } = error;
+    throw new TsbuildError('ERR_SOURCE_MISSING', { message, details, hint });
   }
+}
+
+/** What there is to say of a source that a context does not have. */
+async function missingHint(origin: Origin, path: string): Promise<string | undefined> {
+  if (await origin.isIgnored?.(toPath(path))) {
+    return 'It is there, but the ignore file (.dockerignore) leaves it out of the build context.';
+  }
+  const isEmpty = origin.isIgnored !== undefined && origin.tree.list('').next().done === true;
+  return isEmpty
+    ? 'The build context has no files. Is it a Dockerfile alone? "tsbuild -f - DIR" gives one a directory.'
+    : undefined;
 }
 
 /** Everything at the top of a small tree made for one file. */

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { hasCode } from '../../src/errors.ts';
 import type { BuildEvent } from '../../src/index.ts';
@@ -83,6 +84,7 @@ describe('a context from standard input', function () {
     assert.equal(code, 0, stderr);
     const missing = await run(['-'], 'FROM scratch\nCOPY a /\n');
     assert.match(missing.stderr, /ERR_SOURCE_MISSING/);
+    assert.match(missing.stderr, /^hint: The build context has no files/m);
   });
 
   it('is the Dockerfile of a directory: "tsbuild -f - DIR" (CTX-1)', async () => {
@@ -234,6 +236,19 @@ describe('a tar as context', () => {
         place.build({ context: context('FROM scratch\nCOPY hidden /\n') }),
         (error) => hasCode(error, 'ERR_SOURCE_MISSING') && /ignore file/.test(error.hint ?? ''),
       );
+    });
+  });
+
+  it('is not waited for when the build is aborted, and leaves no file', async () => {
+    await withPlace(async (place) => {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      // Like a pipe whose other end is quiet.
+      const context = new Readable({ read: () => setImmediate(() => controller.abort(reason)) });
+      context.push(tar([{ name: 'a', content: 'a' }]));
+      const building = place.build({ context, signal: controller.signal });
+      await assert.rejects(building, (error) => error === reason);
+      assert.ok(context.destroyed);
     });
   });
 
