@@ -80,8 +80,11 @@ export interface ErrorDetails {
   ERR_INDEX_INVALID: undefined;
   ERR_STORE_UNUSABLE: { readonly path: string };
   ERR_OUTPUT_FAILED: { readonly path: string };
-  /** RUN cannot be executed on this machine; the message names the setting to change. */
-  ERR_SANDBOX_UNAVAILABLE: { readonly reasons: readonly string[] };
+  /** RUN cannot be executed on this machine; `fixes` are commands and settings. */
+  ERR_SANDBOX_UNAVAILABLE: {
+    readonly reasons: readonly string[];
+    readonly fixes: readonly string[];
+  };
   ERR_SANDBOX_FAILED: { readonly operation: string };
   ERR_HELPER_MISSING: { readonly tried: readonly string[] };
   ERR_HELPER_MISMATCH: { readonly expected: string; readonly found: string };

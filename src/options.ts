@@ -44,6 +44,11 @@ export interface BuildOptions {
   readonly addHosts?: readonly string[];
   /** The network of RUNs that do not say. */
   readonly network?: 'default' | 'none' | 'host';
+  /**
+   * How RUNs are kept apart from the machine: `root` by mount namespaces, `subids` by a user namespace
+   * with many ids, `single` by one with one id; `auto`, the default, by the first of these that works.
+   */
+  readonly isolation?: 'auto' | 'root' | 'subids' | 'single';
   /** Bytes of /dev/shm in RUN. */
   readonly shmSize?: number;
   /** `name=soft[:hard]` (OPT-2). */

@@ -69,6 +69,7 @@ export async function openRequestSession(
     helper: options.helper,
     dockerConfig: options.dockerConfig,
     machine: work.request.machine,
+    isolation: options.isolation,
     concurrency: options.concurrency,
     progress: work.progress,
     signal: work.signal,
@@ -149,7 +150,8 @@ function namedContexts(
   return named;
 }
 
-function thisMachine(): Machine {
+/** Who runs this process. */
+export function thisMachine(): Machine {
   const uid = process.getuid?.() ?? 0;
   return { uid, gid: process.getgid?.() ?? 0, user: userName() ?? String(uid) };
 }
@@ -164,6 +166,6 @@ function userName(): string | undefined {
 }
 
 /** design.md §6 without the environment, which only the command line reads. */
-function defaultStore(): string {
+export function defaultStore(): string {
   return process.getuid?.() === 0 ? '/var/cache/tsbuild' : join(homedir(), '.cache', 'tsbuild');
 }

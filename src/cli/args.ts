@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import { TsbuildError } from '../index.ts';
 import { type FlagShape, normalizeArgv, usage } from './argv.ts';
-import { DOCKER_FLAGS } from './docker-flags.ts';
+import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
 
 /** The command line as typed: nothing looked up, nothing converted. */
 export interface Flags {
@@ -24,6 +24,7 @@ export interface Flags {
   readonly secret: readonly string[];
   readonly addHost: readonly string[];
   readonly network?: string;
+  readonly isolation?: string;
   readonly shmSize?: string;
   readonly ulimit: readonly string[];
   readonly pull?: string;
@@ -93,6 +94,7 @@ function createOptions(): readonly Option[] {
     list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
     list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),
     new Option('--network <mode>', 'the network of RUN: default, none or host'),
+    new Option('--isolation <mode>', 'of RUN: auto (the best that works), root, subids or single'),
     new Option('--shm-size <size>', 'the size of /dev/shm in RUN, e.g. 64m'),
     list('--ulimit <name=soft[:hard]>', 'a limit of the processes of RUN'),
     new Option('--pull [policy]', 'always ask the registry (which is what happens anyway)'),
@@ -122,6 +124,10 @@ function shapeOf(option: Option): FlagShape {
 /** Warnings for the flags of docker's that are ignored. @throws ERR_UNSUPPORTED for one that must not be. */
 function judgeDockerFlags(program: Command): readonly string[] {
   const warnings: string[] = [];
+  const isolation: unknown = program.getOptionValue('isolation');
+  if (isolation !== 'default' && OTHER_ISOLATIONS.some((other) => other === isolation)) {
+    warnings.push(`The isolation "${String(isolation)}" is another builder's: the best that works is used`);
+  }
   for (const { declaration, refusal, harmless } of DOCKER_FLAGS) {
     const { long, name } = describe(declaration);
     const value: unknown = program.getOptionValue(name);

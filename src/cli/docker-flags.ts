@@ -18,7 +18,6 @@ const IGNORED = [
   '--rm',
   '--force-rm',
   '--security-opt <option>',
-  '--isolation <mode>',
   '--layers',
   '--skip-unused-stages',
   '--force-build-metadata',
@@ -32,6 +31,9 @@ const IGNORED = [
   '--cpuset-cpus <cpus>',
   '--cpuset-mems <nodes>',
 ];
+
+/** Values of `--isolation` that mean something to docker or Buildah alone; here they mean `auto`. */
+export const OTHER_ISOLATIONS = ['default', 'process', 'hyperv', 'oci', 'rootless', 'chroot'];
 
 const NEEDS_SHARED_CACHE = 'The store keeps the cache between builds: leave the flag out.';
 const NO_ATTESTATIONS = 'This version attaches no attestations: leave the flag out.';

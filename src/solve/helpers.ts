@@ -8,22 +8,19 @@
 
 import { type Helper, openHelper } from '../../native/index.ts';
 import type { DirectoryFlavor } from '../../cache/index.ts';
-import { hasCode, TsbuildError } from '../errors.ts';
-import { type Machine, rungsFor } from './rungs.ts';
+import { TsbuildError } from '../errors.ts';
+import { climb, type ClimbOptions, type RefusedStep } from './climb.ts';
+import { type Isolation, likelyRung, RUNG_NOTES, type RungName } from './rungs.ts';
 
 /** A helper in its namespaces, and what its layer directories are like. */
 export interface Sandbox {
   readonly helper: Helper;
-  readonly rung: 'root' | 'subids' | 'single';
+  readonly rung: RungName;
   /** Under which name layer directories made by it are kept: with true owners, or all one id's. */
   readonly flavor: DirectoryFlavor;
 }
 
-export interface HelperOptions {
-  readonly binary: string | undefined;
-  /** A directory of this build, for the probe. */
-  readonly scratch: string;
-  readonly machine: Machine;
+export interface HelperOptions extends ClimbOptions {
   readonly onNotice: (message: string) => void;
 }
 
@@ -70,40 +67,21 @@ export class Helpers {
    * anything: a build that only finds hits does not pay for a sandbox.
    */
   expectedFlavor(): Promise<DirectoryFlavor> {
-    this.#flavor ??= rungsFor(this.#options.machine).then((rungs) => {
-      const best = rungs.find((rung) => rung.kind === 'usable');
-      return flavorOf(best?.mode);
-    });
+    const { machine, isolation } = this.#options;
+    this.#flavor ??= likelyRung(machine, isolation).then(flavorOf);
     return this.#flavor;
   }
 
   /** The highest rung that works here; says which, and why not the one above. */
   async #climb(): Promise<Sandbox> {
-    const reasons: string[] = [];
-    for (const rung of await rungsFor(this.#options.machine)) {
-      if (rung.kind === 'refused') {
-        reasons.push(rung.reason);
-        continue;
-      }
-      try {
-        const { mode, uidMap, gidMap } = rung;
-        const { binary, scratch } = this.#options;
-        const helper = await openHelper({ mode, uidMap, gidMap, scratch, binary });
-        if (reasons.length > 0) this.#options.onNotice(`${rung.notice} (${reasons.join('; ')})`);
-        const flavor = flavorOf(mode);
-        this.#flavor = Promise.resolve(flavor);
-        return { helper, rung: mode, flavor };
-      } catch (error) {
-        // Anything else is the binary's own fault: no other rung makes it better.
-        if (!hasCode(error, 'ERR_SANDBOX_FAILED')) throw error;
-        reasons.push(rung.explain(error));
-      }
-    }
-    throw new TsbuildError('ERR_SANDBOX_UNAVAILABLE', {
-      message: `Cannot execute RUN on this machine: ${reasons.join('; ')}`,
-      details: { reasons },
-      hint: 'Allow one of these, or build as root. Dockerfiles without RUN build here as they are.',
-    });
+    const { isolation, onNotice } = this.#options;
+    const { reached, refused } = await climb(this.#options);
+    if (reached === undefined) throw unavailable(refused, isolation);
+    const { helper, mode } = reached;
+    if (refused.length > 0) onNotice(`${RUNG_NOTES[mode]} (${refused.map(told).join('; ')})`);
+    const flavor = flavorOf(mode);
+    this.#flavor = Promise.resolve(flavor);
+    return { helper, rung: mode, flavor };
   }
 
   /** Ends the processes, and with them whatever still runs in their namespaces. */
@@ -118,6 +96,25 @@ export class Helpers {
   }
 }
 
-function flavorOf(rung: Sandbox['rung'] | undefined): DirectoryFlavor {
+function flavorOf(rung: RungName | undefined): DirectoryFlavor {
   return rung === 'single' ? 'single' : 'owned';
+}
+
+function told({ reason, fix }: RefusedStep): string {
+  return fix === undefined ? reason : `${reason}; to change it: ${fix}`;
+}
+
+function unavailable(refused: readonly RefusedStep[], isolation: Isolation = 'auto'): TsbuildError {
+  const reasons = refused.map(({ reason }) => reason);
+  // The lowest rung asks least of the machine: what it lacks is the least to change.
+  const fix = refused.findLast((each) => each.fix !== undefined)?.fix;
+  const what = isolation === 'auto' ? '' : ` with the isolation "${isolation}"`;
+  return new TsbuildError('ERR_SANDBOX_UNAVAILABLE', {
+    message: `Cannot execute RUN on this machine${what}: ${reasons.join('; ')}`,
+    details: { reasons, fixes: refused.flatMap((each) => each.fix ?? []) },
+    hint: [
+      ...(fix === undefined ? [] : [`To change it: ${fix}.`]),
+      '"tsbuild doctor" tells more. Dockerfiles without RUN build here as they are.',
+    ].join(' '),
+  });
 }

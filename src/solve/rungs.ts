@@ -1,12 +1,11 @@
 /**
- * Which rungs of isolation a machine offers, best first, and why a rung is not there (design.md §7).
- *
- * The helper tries; this file only knows what to ask for and how to say what was refused: a sentence
- * with the setting to change, never a bare errno.
+ * Which rungs of isolation there are to try on a machine, best first (design.md §7). The helper tries
+ * them; why one does not work is told by diagnose.ts.
  */
 
 import { readFile } from 'node:fs/promises';
-import type { TsbuildError } from '../errors.ts';
+import type { Refusal } from './diagnose.ts';
+import { CAPABILITY, idRanges, readFacts } from './facts.ts';
 
 /** What the rungs depend on; the caller reads it off the process. */
 export interface Machine {
@@ -15,41 +14,123 @@ export interface Machine {
   readonly user: string;
 }
 
-export type Rung = UsableRung | { readonly kind: 'refused'; readonly reason: string };
+/** `root`: mount namespaces alone. `subids`: all ids in a user namespace. `single`: one id in one. */
+export type RungName = 'root' | 'subids' | 'single';
+
+/** What the user asks for: the best that works, or one alone. */
+export type Isolation = 'auto' | RungName;
+
+export type Rung = UsableRung | RefusedRung;
 
 export interface UsableRung {
   readonly kind: 'usable';
-  readonly mode: 'root' | 'subids' | 'single';
+  readonly mode: RungName;
   /** `inside:outside:count[,…]`. */
   readonly uidMap?: string;
   readonly gidMap?: string;
-  /** What to tell the user when this rung is taken instead of a higher one. */
-  readonly notice: string;
-  /** Why it did not work, from the helper's error. */
-  readonly explain: (error: TsbuildError) => string;
 }
 
-/** The rungs to try, in order. */
-export async function rungsFor(machine: Machine): Promise<readonly Rung[]> {
-  const root: Rung = {
-    kind: 'usable',
+/** One of which it is known without trying that it cannot work. */
+export interface RefusedRung extends Refusal {
+  readonly kind: 'refused';
+  readonly mode: RungName;
+}
+
+/** What a RUN is like on each rung, for those who get another than the best. */
+export const RUNG_NOTES: Readonly<Record<RungName, string>> = {
+  root: 'RUN uses mount namespaces',
+  subids: 'RUN uses a user namespace with sub-ids',
+  single: 'RUN uses a user namespace with one id: commands cannot change owners or users',
+};
+
+/** The rungs to try, in order; of one that is asked for by name only that. */
+export async function rungsFor(
+  machine: Machine,
+  isolation: Isolation = 'auto',
+): Promise<readonly Rung[]> {
+  switch (isolation) {
+    case 'root':
+      return [root(machine)];
+    case 'subids':
+      return [await subids(machine)];
+    case 'single':
+      return [single(machine)];
+    case 'auto': {
+      const best = machine.uid === 0 ? [root(machine)] : [];
+      return [...best, await subids(machine), single(machine)];
+    }
+  }
+}
+
+/** As rungsFor(), for a first guess: the best rung that may work; undefined when none does. */
+export async function likelyRung(
+  machine: Machine,
+  isolation: Isolation = 'auto',
+): Promise<RungName | undefined> {
+  if (machine.uid === 0 && isolation === 'auto') return 'root';
+  return (await rungsFor(machine, isolation)).find(({ kind }) => kind === 'usable')?.mode;
+}
+
+function root({ uid, user }: Machine): Rung {
+  if (uid === 0) return { kind: 'usable', mode: 'root' };
+  return {
+    kind: 'refused',
     mode: 'root',
-    notice: 'RUN uses mount namespaces',
-    explain: explainRoot,
+    reason: `only root can use mount namespaces alone, and this is the user "${user}"`,
+    fix: 'build as root (sudo)',
   };
-  if (machine.uid === 0) return [root, single(machine)];
-  return [await subids(machine), single(machine)];
+}
+
+async function subids(machine: Machine): Promise<Rung> {
+  return machine.uid === 0 ? await ownIds() : await subordinate(machine);
+}
+
+/**
+ * A root that may not mount, as in a container without CAP_SYS_ADMIN, still may map every id that the
+ * container has into a user namespace, where it may.
+ */
+async function ownIds(): Promise<Rung> {
+  const { bounding } = await readFacts();
+  for (const capability of [CAPABILITY.setuid, CAPABILITY.setgid, CAPABILITY.setfcap]) {
+    if (((bounding >> capability) & 1n) === 1n) continue;
+    return {
+      kind: 'refused',
+      mode: 'subids',
+      reason: 'root may not map ids here: CAP_SETUID, CAP_SETGID or CAP_SETFCAP is missing',
+      fix: 'give the container these capabilities, as its runtime does by default',
+    };
+  }
+  const [uidMap, gidMap] = [
+    await identity('/proc/self/uid_map'),
+    await identity('/proc/self/gid_map'),
+  ];
+  return { kind: 'usable', mode: 'subids', uidMap, gidMap };
+}
+
+async function identity(file: '/proc/self/uid_map' | '/proc/self/gid_map'): Promise<string> {
+  const ranges = await idRanges(file);
+  return ranges.map(({ start, count }) => `${start}:${start}:${count}`).join(',') || '0:0:1';
 }
 
 /** Every id of an image is a sub-id of the user (newuidmap, newgidmap). */
-async function subids({ uid, gid, user }: Machine): Promise<Rung> {
+async function subordinate({ uid, gid, user }: Machine): Promise<Rung> {
   const uids = await subordinateIds('/etc/subuid', user, uid);
   const gids = await subordinateIds('/etc/subgid', user, uid);
+  const fix = `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}`;
   if (uids === undefined || gids === undefined) {
     const file = uids === undefined ? '/etc/subuid' : '/etc/subgid';
+    const reason = `no sub-ids: ${file} has no line for "${user}"`;
+    return { kind: 'refused', mode: 'subids', reason, fix };
+  }
+  const missing =
+    (await outOfReach(uids, '/proc/self/uid_map')) ??
+    (await outOfReach(gids, '/proc/self/gid_map'));
+  if (missing !== undefined) {
     return {
       kind: 'refused',
-      reason: `no sub-ids: ${file} has no line for "${user}" (add one with usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user})`,
+      mode: 'subids',
+      reason: `the sub-ids of "${user}" (${missing}) do not exist in this container`,
+      fix: 'ranges in /etc/subuid and /etc/subgid within the ids of /proc/self/uid_map',
     };
   }
   return {
@@ -57,29 +138,36 @@ async function subids({ uid, gid, user }: Machine): Promise<Rung> {
     mode: 'subids',
     uidMap: `0:${uid}:1,1:${uids.start}:${uids.count}`,
     gidMap: `0:${gid}:1,1:${gids.start}:${gids.count}`,
-    notice: 'RUN uses a user namespace with sub-ids',
-    explain: explainUserNamespace,
   };
+}
+
+interface Range {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** The range as text, when the user namespace that we are in has not all of it. */
+async function outOfReach(
+  { start, count }: Range,
+  file: '/proc/self/uid_map' | '/proc/self/gid_map',
+): Promise<string | undefined> {
+  const here = await idRanges(file);
+  // Ranges side by side count as one; unreadable: let the kernel say.
+  const present = here.reduce((sum, range) => {
+    const from = Math.max(start, range.start);
+    const to = Math.min(start + count, range.start + range.count);
+    return sum + Math.max(0, to - from);
+  }, 0);
+  return here.length === 0 || present === count ? undefined : `${start}-${start + count - 1}`;
 }
 
 /** Only root exists inside; the owners of files are kept in the layers' indexes. */
 function single({ uid, gid }: Machine): Rung {
-  return {
-    kind: 'usable',
-    mode: 'single',
-    uidMap: `0:${uid}:1`,
-    gidMap: `0:${gid}:1`,
-    notice: 'RUN uses a user namespace with one id: commands cannot change owners or users',
-    explain: explainUserNamespace,
-  };
+  return { kind: 'usable', mode: 'single', uidMap: `0:${uid}:1`, gidMap: `0:${gid}:1` };
 }
 
 /** The first range in /etc/subuid or /etc/subgid for a user (subuid(5)); undefined when there is none. */
-async function subordinateIds(
-  file: string,
-  user: string,
-  uid: number,
-): Promise<{ readonly start: number; readonly count: number } | undefined> {
+async function subordinateIds(file: string, user: string, uid: number): Promise<Range | undefined> {
   // No such file means no sub-ids.
   const text = await readFile(file, 'utf8').catch(() => '');
   for (const line of text.split('\n')) {
@@ -89,39 +177,4 @@ async function subordinateIds(
     if (range.start > 0 && range.count > 0) return range;
   }
   return undefined;
-}
-
-function explainRoot(error: TsbuildError): string {
-  switch (operationOf(error)) {
-    case 'MountNamespace':
-    case 'PidNamespace':
-      return 'root may not create namespaces here: give the container CAP_SYS_ADMIN and a seccomp profile that allows unshare and mount';
-    case 'OverlayMount':
-      return `${error.message}: ${STORE_ADVICE}`;
-    default:
-      return error.message;
-  }
-}
-
-function explainUserNamespace(error: TsbuildError): string {
-  switch (operationOf(error)) {
-    case 'UserNamespace':
-      return 'user namespaces are forbidden: set sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0 and kernel.apparmor_restrict_unprivileged_userns=0, or run in a container whose seccomp profile allows unshare';
-    case 'IdMap':
-      return `ids cannot be mapped: install the package "uidmap", whose newuidmap and newgidmap must be setuid root (${error.message})`;
-    case 'ProcMount':
-      return 'a new /proc cannot be mounted, because parts of the present one are masked: run the container with systempaths=unconfined (Docker) or procMount: Unmasked (Kubernetes)';
-    case 'OverlayMount':
-      return `${error.message}: it needs Linux 5.12, and ${STORE_ADVICE}`;
-    default:
-      return error.message;
-  }
-}
-
-/** Overlay refuses to write into another overlay, which is what a container's own files are on. */
-const STORE_ADVICE = 'the store must not itself be on overlay: put it on a volume (TSBUILD_STORE)';
-
-/** The helper's step that failed. */
-function operationOf({ details }: TsbuildError): string {
-  return typeof details === 'object' && 'operation' in details ? details.operation : '';
 }

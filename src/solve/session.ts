@@ -6,7 +6,7 @@ import type { Progress } from '../progress/progress.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/index.ts';
 import { Helpers } from './helpers.ts';
 import { Layers } from './layers.ts';
-import type { Machine } from './rungs.ts';
+import type { Isolation, Machine } from './rungs.ts';
 import { Limiter } from './schedule.ts';
 
 export interface SessionOptions {
@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly helper: string | undefined;
   readonly dockerConfig: string | undefined;
   readonly machine: Machine;
+  /** Default: `auto`. */
+  readonly isolation?: Isolation | undefined;
   /** Default: as many layer jobs as processors; more RUNs, since those wait as often as they work. */
   readonly concurrency: number | undefined;
   readonly progress: Progress;
@@ -45,6 +47,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       binary: options.helper,
       scratch: workspace.path,
       machine: options.machine,
+      isolation: options.isolation,
       onNotice,
     });
   const helpers = openHelpers((message) => progress.notice('info', message));
