@@ -243,8 +243,11 @@ describe('a tar as context', () => {
     await withPlace(async (place) => {
       const controller = new AbortController();
       const reason = new Error('enough');
-      // Like a pipe whose other end is quiet.
-      const context = new Readable({ read: () => setImmediate(() => controller.abort(reason)) });
+      // Like a pipe whose other end is quiet: more is asked for when the first bytes were taken.
+      const context = new Readable({
+        highWaterMark: 1,
+        read: () => setImmediate(() => controller.abort(reason)),
+      });
       context.push(tar([{ name: 'a', content: 'a' }]));
       const building = place.build({ context, signal: controller.signal });
       await assert.rejects(building, (error) => error === reason);
