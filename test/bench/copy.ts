@@ -39,8 +39,12 @@ const CASES: Readonly<Record<string, () => Promise<void>>> = {
   rootless: async () => {
     if (process.getuid?.() !== 0) return say('root against rootless: needs root');
     const context = await filesContext();
-    const root = await cold(context);
-    const user = await cold(context, ORDINARY);
+    let [root, user] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    // In turn: what else the machine does falls on both.
+    for (let i = 0; i < RUNS; i++) {
+      root = Math.min(root, await coldOnce(context));
+      user = Math.min(user, await coldOnce(context, ORDINARY));
+    }
     report(`rootless (${user.toFixed(2)} s) to root (${root.toFixed(2)} s)`, user / root, 1.15, '');
   },
   linear: async () => {
@@ -67,16 +71,18 @@ try {
 }
 
 /** Seconds of a build on an empty store. */
-async function cold(context: string, uid = 0): Promise<number> {
-  return await leastOf(async () => {
-    const folder = join(WORK, 'cold');
-    await mkdir(folder);
-    await chmod(WORK, 0o755);
-    if (uid !== 0) await chown(folder, uid, uid);
-    const seconds = await measureTime([command('cold', context, uid)]);
-    await rm(folder, { recursive: true });
-    return seconds;
-  });
+async function coldOnce(context: string, uid = 0): Promise<number> {
+  const folder = join(WORK, 'cold');
+  await mkdir(folder);
+  await chmod(WORK, 0o755);
+  if (uid !== 0) await chown(folder, uid, uid);
+  const seconds = await measureTime([command('cold', context, uid)]);
+  await rm(folder, { recursive: true });
+  return seconds;
+}
+
+async function cold(context: string): Promise<number> {
+  return await leastOf(async () => await coldOnce(context));
 }
 
 async function build(name: string, context: string): Promise<void> {
