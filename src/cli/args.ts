@@ -63,7 +63,7 @@ function createProgram(): Command {
   const program = new Command('tsbuild')
     .usage('[build] [flags] CONTEXT')
     .description(
-      'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a\ngit repository, or - for a tar or a Dockerfile on standard input.',
+      'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',
     )
     .helpOption(false)
     .exitOverride();
