@@ -87,7 +87,13 @@ impl HoleReader {
         let data = match rustix::fs::seek(&self.file, SeekFrom::Data(position)) {
             // Nothing but a hole to the end.
             Err(Errno::NXIO) => self.size,
-            found => found?,
+            Ok(found) => found,
+            // Not every filesystem can tell.
+            Err(_) => {
+                rustix::fs::seek(&self.file, SeekFrom::Start(position))?;
+                self.is_sparse = false;
+                return Ok(());
+            }
         };
         self.in_hole = data > position;
         self.end = match self.in_hole {
@@ -113,6 +119,9 @@ impl Read for HoleReader {
         }
         if self.position >= self.end {
             self.look()?;
+            if !self.is_sparse {
+                return self.file.read(buffer);
+            }
         }
         let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
         let length = buffer.len().min(left);

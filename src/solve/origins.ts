@@ -133,7 +133,8 @@ export function directoryOrigin(
     isIgnored: async (path) => {
       if (index.get(path) !== undefined) return false;
       return await lstat(pathOf(path)).then(
-        () => true,
+        // It is left out for what it is: whoever builds was told so.
+        (found) => !found.isSocket(),
         () => false,
       );
     },

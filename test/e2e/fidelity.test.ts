@@ -153,6 +153,11 @@ RUN test $(wc -c < /from-run) = 700000004 && test $(tail -n 1 /from-run) = end
       try {
         const image = await built(account, 'FROM scratch\nCOPY . /\n', context, 'socket');
         assert.match(image.stderr, /^NOTE: Sockets are not copied: "agent\.sock"$/m);
+        const file = join(account.home, 'named.Dockerfile');
+        await writeFile(file, 'FROM scratch\nCOPY agent.sock /\n');
+        const named = await account.tsbuild(['-f', file, context]);
+        assert.match(named.stderr, /Cannot copy "agent\.sock": not found \[ERR_SOURCE_MISSING\]/);
+        assert.doesNotMatch(named.stderr, /dockerignore/);
         const { layers } = await readLayers(image.layout);
         assert.deepEqual(
           layers.flat().map(({ name }) => name),
