@@ -10,7 +10,7 @@ export {
 } from './dockerfile.ts';
 export { type ExpandOptions, expandWord, expandWords } from './expand.ts';
 export { isSecretFile } from './lint/beyond/secret-files.ts';
-export { lintConfigOf } from './lint/config.ts';
+export { lintConfigOf, readSkips } from './lint/config.ts';
 export { applyFixes, type FixedText } from './lint/fix.ts';
 export { lint } from './lint/lint.ts';
 export type {

@@ -1,6 +1,6 @@
 /** The story of a build: read → plan → solve → export. Read this first. */
 
-import { type Dockerfile, parseDockerfile } from '../parser/index.ts';
+import { type Dockerfile, type LintWarning, parseDockerfile, readSkips } from '../parser/index.ts';
 import { type ExportImage, writeOutput } from './export/index.ts';
 import { TsbuildError } from './errors.ts';
 import { lintBuild } from './check.ts';
@@ -9,7 +9,10 @@ import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
 import { type AssembledImage, assembleImage } from './solve/assemble.ts';
+import { contextWarnings, type WarningOptions } from './solve/context-findings.ts';
+import { contextUsers } from './solve/context-usage.ts';
 import { createStepContext } from './solve/create-context.ts';
+import { knownFindings } from './solve/known-findings.ts';
 import type { BaseImage } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
 import type { Session } from './solve/session.ts';
@@ -37,12 +40,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const running = { options, request, input, session, contextEpoch, progress, signal };
     try {
       const plan = await planRequest(dockerfile, running);
-      await reportWarnings(dockerfile, plan, running);
+      const warnings = await reportWarnings(dockerfile, plan, running);
+      const isSkipped = readSkips(dockerfile, options.buildArgs);
       if (plan.unusedBuildArgs.length > 0) {
         const names = plan.unusedBuildArgs.join(', ');
         progress.notice('warning', `One or more build arguments were not consumed: ${names}`);
       }
-      return await run(plan, running);
+      return await run(plan, { ...running, warned: { isSkipped, isTold: isToldBy(warnings) } });
     } catch (error) {
       failure.abort(error);
       options.signal?.throwIfAborted();
@@ -55,8 +59,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 async function reportWarnings(
   dockerfile: Dockerfile,
   plan: BuildPlan<BaseImage>,
-  { options, request, input, progress }: Running,
-): Promise<void> {
+  { options, request, input, progress }: Omit<Running, 'warned'>,
+): Promise<readonly LintWarning[]> {
   const { warnings, error } = await lintBuild(dockerfile, {
     options,
     request,
@@ -70,6 +74,16 @@ async function reportWarnings(
     progress.notice('warning', `${rule}: ${message}`, location);
   }
   if (error !== undefined) throw error;
+  return warnings;
+}
+
+function isToldBy(warnings: readonly LintWarning[]): NonNullable<WarningOptions['isTold']> {
+  const told = warnings.filter(({ rule }) => rule === 'SecretFileCopied');
+  return (line, path) =>
+    told.some(({ range, message }) => {
+      const named = /"(?:\.?\/)?(.*?)"/.exec(message)?.[1];
+      return range.start.line === line && named === path;
+    });
 }
 
 interface Running {
@@ -80,6 +94,7 @@ interface Running {
   readonly contextEpoch: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  readonly warned: WarningOptions;
 }
 
 async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildResult> {
@@ -90,12 +105,11 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
     (stop, stage) =>
       createStepContext({
         session,
-        context: async () => toldOf(await input.scan(), progress),
+        context: async () => await watched(toldOf(await input.scan(), progress), plan, running),
         namedContext: async (name) => toldOf(await input.scanNamed(name), progress),
         fetchFile: input.fetchFile,
         sandbox: sandboxOf(options),
-        firstRun: plan.stages.flatMap(({ steps }) => steps).find(({ kind }) => kind === 'run')
-          ?.location,
+        runs: plan.stages.flatMap(({ steps }) => steps).filter((step) => step.kind === 'run'),
         epoch,
         stage,
         signal: stop,
@@ -170,6 +184,20 @@ function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],
   };
+}
+
+/** Warns of what should not be in a context, or is of no use in it. */
+async function watched(
+  context: ScannedContext,
+  plan: BuildPlan<BaseImage>,
+  { session, progress, warned }: Running,
+): Promise<ScannedContext> {
+  const users = contextUsers(plan);
+  const findings = await knownFindings(context, users, session);
+  for (const { rule, message, location } of contextWarnings(findings, users, warned)) {
+    progress.notice('warning', `${rule}: ${message}`, location);
+  }
+  return context;
 }
 
 /** A tar has no sockets: who copies a directory with one in it hears of it. */

@@ -3,6 +3,20 @@
 export { build } from './build.ts';
 export { check, type CheckResult, fix, type FixResult, type LintWarning } from './check.ts';
 export {
+  type Amount,
+  type ContextExplanation,
+  type ContextFile,
+  type ContextListing,
+  type ContextOptions,
+  type ContextRule,
+  type ContextTotals,
+  type ContextUse,
+  type ContextWarning,
+  explainContextPath,
+  listContext,
+  type RuleMatch,
+} from './context-ls.ts';
+export {
   type ErrorCode,
   type ErrorDetails,
   hasCode,
@@ -28,6 +42,7 @@ export {
   targets,
   type TargetsResult,
 } from './outline.ts';
+export { countText, filesText, sizeText } from './progress/amounts.ts';
 export type {
   BuildEvent,
   NoticeEvent,

@@ -20,6 +20,22 @@ export function lintConfigOf(
   return parseConfig(directive.value, { file, source, range: directive.range });
 }
 
+/**
+ * Tells whether a check is turned off, for the file or by the comments directly above the instruction at
+ * a line (DIR-7, DIR-8). Throws what `lintConfigOf()` throws.
+ */
+export function readSkips(
+  dockerfile: Dockerfile,
+  buildArgs?: Readonly<Record<string, string>>,
+): (rule: string, line: number | undefined) => boolean {
+  const config = lintConfigOf(dockerfile, buildArgs);
+  return (rule, line) => {
+    const at = dockerfile.instructions.find(({ range }) => range.start.line === line);
+    const { skip, skipAll } = mergeComments(config, at?.leadingComments ?? []);
+    return skipAll || skip.has(rule);
+  };
+}
+
 /** With what the comments directly above an instruction add; `error=` has no effect there. */
 export function mergeComments(config: LintConfig, comments: readonly Comment[]): LintConfig {
   let merged = config;

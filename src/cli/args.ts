@@ -36,38 +36,112 @@ export interface Flags {
   readonly fix?: boolean;
 }
 
+/** `tsbuild context ls`: the build's flags, and its own. */
+export interface ContextFlags extends Flags {
+  readonly json?: boolean;
+  readonly all?: boolean;
+  readonly why?: string;
+}
+
 /** What a command line asks for. */
 export type CommandLine =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' }
-  | { readonly kind: 'build'; readonly flags: Flags; readonly warnings: readonly string[] };
+  | { readonly kind: 'build'; readonly flags: Flags; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'context';
+      readonly flags: ContextFlags;
+      readonly warnings: readonly string[];
+    };
 
 /**
  * Reads a command line (without the program's name).
  * @throws ERR_USAGE for what it cannot understand, ERR_UNSUPPORTED for docker's flags that are not here yet.
  */
 export function parseArgs(argv: readonly string[]): CommandLine {
+  if (isContextCommand(argv)) return parseContextArgs(argv.slice(2));
   const program = createProgram();
-  const own = argv[0] === 'build' ? argv.slice(1) : argv;
-  const { flags, positionals } = normalizeArgv(own, program.options.map(shapeOf));
-  if (flags.includes('--help')) return { kind: 'help', text: program.helpInformation() };
-  if (flags.includes('--version')) return { kind: 'version' };
-  program.parse([...flags], { from: 'user' });
-  const warnings = judgeDockerFlags(program);
+  const parsed = parseWith(program, argv[0] === 'build' ? argv.slice(1) : argv);
+  if (parsed.kind !== 'flags') return parsed;
+  const { warnings, positionals } = parsed;
   const [context, ...more] = positionals;
   if (context === undefined || more.length > 0) throw wrongContextCount(positionals);
   return { kind: 'build', flags: { ...program.opts<Omit<Flags, 'context'>>(), context }, warnings };
 }
 
+/** `context` alone may be a directory to build. @throws ERR_USAGE for `context` and a word that is no command */
+function isContextCommand([first, second]: readonly string[]): boolean {
+  if (first !== 'context' || second === undefined || second.startsWith('-')) return false;
+  if (second === 'ls') return true;
+  throw usage(
+    `Cannot understand "context ${second}"`,
+    'Write "tsbuild context ls [flags] [CONTEXT]", or "tsbuild ./context" to build a directory of that name.',
+  );
+}
+
+function parseContextArgs(argv: readonly string[]): CommandLine {
+  const program = createContextProgram();
+  const parsed = parseWith(program, argv);
+  if (parsed.kind !== 'flags') return parsed;
+  const { warnings, positionals } = parsed;
+  const [context = '.', ...more] = positionals;
+  if (more.length > 0) throw wrongContextCount(positionals);
+  const flags = { ...program.opts<Omit<ContextFlags, 'context'>>(), context };
+  return { kind: 'context', flags, warnings };
+}
+
+/** Flags into the program; `--help` and `--version` are answers of their own. */
+function parseWith(
+  program: Command,
+  argv: readonly string[],
+):
+  | Extract<CommandLine, { readonly kind: 'help' | 'version' }>
+  | {
+      readonly kind: 'flags';
+      readonly positionals: readonly string[];
+      readonly warnings: readonly string[];
+    } {
+  const { flags, positionals } = normalizeArgv(argv, program.options.map(shapeOf));
+  if (flags.includes('--help')) return { kind: 'help', text: program.helpInformation() };
+  if (flags.includes('--version')) return { kind: 'version' };
+  program.parse([...flags], { from: 'user' });
+  return { kind: 'flags', positionals, warnings: judgeDockerFlags(program) };
+}
+
 function createProgram(): Command {
   const program = new Command('tsbuild')
-    .usage('[build] [flags] CONTEXT')
+    .usage('[build] [flags] CONTEXT\n       tsbuild context ls [flags] [CONTEXT]')
     .description(
       'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',
     )
     .helpOption(false)
     .exitOverride();
   for (const option of createOptions()) program.addOption(option);
+  return program;
+}
+
+/** What a build has and a list has no use for. */
+const NOT_OF_LISTS = ['--check', '--fix', '--call', '--quiet', '--progress'];
+/** These change nothing in a list; whoever types a build's command line may leave them there. */
+const WITHOUT_EFFECT =
+  /^--(?:tag|output|label|no-cache|no-cache-filter|add-host|network|shm-size|ulimit|pull|jobs)$/;
+
+function createContextProgram(): Command {
+  const program = new Command('tsbuild context ls')
+    .usage('[flags] [CONTEXT]')
+    .description(
+      'Lists the files of the build context (default: "."): sizes, the rule of the ignore file that keeps or\ndrops each, and the instructions that use it. Runs nothing.',
+    )
+    .helpOption(false)
+    .exitOverride();
+  program.addOption(new Option('--why <path>', 'explain this one path'));
+  program.addOption(new Option('--json', 'print JSON; sizes are bytes'));
+  program.addOption(new Option('--all', 'also list what is in directories that are ignored'));
+  for (const option of createOptions()) {
+    const long = option.long ?? '';
+    if (NOT_OF_LISTS.includes(long)) continue;
+    program.addOption(WITHOUT_EFFECT.test(long) ? option.hideHelp() : option);
+  }
   return program;
 }
 
@@ -126,7 +200,9 @@ function judgeDockerFlags(program: Command): readonly string[] {
   const warnings: string[] = [];
   const isolation: unknown = program.getOptionValue('isolation');
   if (isolation !== 'default' && OTHER_ISOLATIONS.some((other) => other === isolation)) {
-    warnings.push(`The isolation "${String(isolation)}" is another builder's: the best that works is used`);
+    warnings.push(
+      `The isolation "${String(isolation)}" is another builder's: the best that works is used`,
+    );
   }
   for (const { declaration, refusal, harmless } of DOCKER_FLAGS) {
     const { long, name } = describe(declaration);

@@ -32,6 +32,13 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
         const call = readCall(command.flags);
         return await runCall(call, request, { warnings: command.warnings, environment });
       }
+      case 'context': {
+        const { createRequest } = await import('./request.ts');
+        const { flags, warnings } = command;
+        const { options } = await createRequest(flags, environment);
+        const { runContext } = await import('./run-context.ts');
+        return await runContext(options, { flags, warnings, environment });
+      }
     }
   } catch (error) {
     const { report } = await import('./report.ts');

@@ -12,6 +12,17 @@ export interface IgnoreFile {
   readonly name: string;
   readonly patterns: readonly string[];
   readonly rules: readonly IgnoreRule[];
+  /** Where each rule is written. */
+  readonly lines: readonly IgnoreLine[];
+}
+
+/** A rule as the user wrote it. */
+export interface IgnoreLine {
+  /** The ignore file's name. */
+  readonly file: string;
+  /** Counts from 1. */
+  readonly line: number;
+  readonly pattern: string;
 }
 
 /** Where ignore files are looked for. */
@@ -74,14 +85,18 @@ function unreadable(file: string, why: string, cause?: unknown): TsbuildError {
 
 /** Line by line, so that a failure has its place. */
 function compileFile(file: string, text: string): IgnoreFile {
+  const lines: IgnoreLine[] = [];
   const rules = text.split('\n').flatMap((line, index) => {
     try {
-      return compileIgnore(readIgnore(line));
+      const compiled = compileIgnore(readIgnore(line));
+      const place = { file, line: index + 1, pattern: line.replace(/^\ufeff/, '').trim() };
+      lines.push(...compiled.map(() => place));
+      return compiled;
     } catch (error) {
       const start = { line: index + 1, column: 0 };
       const range = { start, end: { line: index + 1, column: line.length } };
       throw locate(error, { file, range, source: text });
     }
   });
-  return { name: file, patterns: readIgnore(text), rules };
+  return { name: file, patterns: readIgnore(text), rules, lines };
 }

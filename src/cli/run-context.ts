@@ -1,0 +1,85 @@
+/** `tsbuild context ls`: what the build context holds, on stdout; what is wrong with it on stderr. */
+
+import {
+  explainContextPath,
+  listContext,
+  type ContextListing,
+  type ContextOptions,
+  type TsbuildError,
+} from '../index.ts';
+import type { ContextFlags } from './args.ts';
+import { explanationJson, explanationText, listingJson, listingText } from './context-text.ts';
+import type { Environment } from './environment.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import { listenForInterrupts } from './interrupts.ts';
+import { clean, report } from './report.ts';
+import { writeOut } from './write-out.ts';
+
+interface RunOptions {
+  readonly flags: ContextFlags;
+  /** What to tell before. */
+  readonly warnings: readonly string[];
+  readonly environment: Environment;
+}
+
+/** Never rejects: a failure is on stderr, and in the exit code. */
+export async function runContext(
+  options: ContextOptions,
+  { flags, warnings, environment }: RunOptions,
+): Promise<number> {
+  for (const message of warnings) tell(message);
+  const { signal, release } = listenForInterrupts();
+  try {
+    const { why, json = false, all = false } = flags;
+    if (why === undefined) {
+      const listing = await listContext({ ...options, all, signal });
+      await writePieces(json ? listingJson(listing) : listingText(listing));
+      return conclude(listing, environment);
+    }
+    const explanation = await explainContextPath({ ...options, signal }, why);
+    await writeOut(json ? explanationJson(explanation) : explanationText(explanation));
+    return concludePlan(explanation.unplanned, environment);
+  } catch (error) {
+    if (signal.aborted) return EXIT.interrupted;
+    report(error, { step: undefined, environment });
+    return exitCodeOf(error);
+  } finally {
+    release();
+  }
+}
+
+function conclude(listing: ContextListing, environment: Environment): number {
+  for (const { rule, message } of listing.warnings) tell(`${rule}: ${message}`);
+  for (const failure of listing.failures) report(failure, { step: undefined, environment });
+  const [failure] = listing.failures;
+  return failure === undefined ? concludePlan(listing.unplanned, environment) : exitCodeOf(failure);
+}
+
+/** A registry that does not answer is no fault of the context's: the list is right, if not complete. */
+function concludePlan(unplanned: TsbuildError | undefined, environment: Environment): number {
+  if (unplanned === undefined) return EXIT.ok;
+  const code = exitCodeOf(unplanned);
+  if (code !== EXIT.registry) {
+    report(unplanned, { step: undefined, environment });
+    return code;
+  }
+  tell(`It is not known what the build uses: ${unplanned.message}`);
+  return EXIT.ok;
+}
+
+function tell(message: string): void {
+  process.stderr.write(`WARNING: ${clean(message)}\n`);
+}
+
+const PIECE = 1 << 16;
+
+async function writePieces(pieces: Iterable<string>): Promise<void> {
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < PIECE) continue;
+    await writeOut(text);
+    text = '';
+  }
+  await writeOut(text);
+}
