@@ -156,17 +156,22 @@ fn send(
         let mut bytes = pool.take();
         bytes.resize(CHUNK_SIZE, 0);
         let mut filled = 0;
-        while filled < CHUNK_SIZE {
-            match reader.read(&mut bytes[filled..])? {
-                0 => break,
-                length => filled += length,
+        let ended = loop {
+            if filled == CHUNK_SIZE {
+                break Ok(false);
             }
-        }
+            match reader.read(&mut bytes[filled..]) {
+                Ok(0) => break Ok(true),
+                Ok(length) => filled += length,
+                // What came before tells whether this is a damaged archive, or none.
+                Err(error) => break Err(error),
+            }
+        };
         bytes.truncate(filled);
         if filled > 0 && output.send(Ok(pool.chunk(bytes))).is_err() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        if filled < CHUNK_SIZE {
+        if ended? {
             return Ok(());
         }
     }
