@@ -33,6 +33,13 @@ export function helperFailure(error: HelperError, operation: Operation): Tsbuild
         details: { layer: archiveOf(operation) ?? '', path },
         cause: error,
       });
+    case 'SecretFound':
+      // The caller knows which secret has this number, and of which layer it asked.
+      return new TsbuildError('ERR_SECRET_LEAKED', {
+        message,
+        details: { id: error.found ?? '', path, layer: undefined },
+        cause: error,
+      });
     case 'IndexInvalid':
       return new TsbuildError('ERR_INDEX_INVALID', { message, details: undefined, cause: error });
     case 'ArchiveInvalid':
@@ -112,6 +119,8 @@ function archiveOf(operation: Operation): string | undefined {
     case 'compose':
     case 'run':
     case 'remove':
+    case 'lock':
+    case 'unlock':
     case 'open':
       return undefined;
   }

@@ -18,6 +18,8 @@ import {
   type HelperError,
   type HelperMode,
   type Hello,
+  type LockReply,
+  type LockRequest,
   PROTOCOL_VERSION,
   type RemoveRequest,
   type Request,
@@ -25,6 +27,7 @@ import {
   type RunRequest,
   type ScanReply,
   type ScanRequest,
+  type UnlockRequest,
 } from './protocol.ts';
 
 export interface HelperOptions {
@@ -60,6 +63,8 @@ export interface Helper {
   extract(request: Call<ExtractRequest>, options: CallOptions): Promise<ExtractReply>;
   run(request: Call<RunRequest>, options: RunOptions): Promise<RunReply>;
   remove(request: Call<RemoveRequest>, options: CallOptions): Promise<void>;
+  lock(request: Call<LockRequest>, options: CallOptions): Promise<LockReply>;
+  unlock(request: Call<UnlockRequest>, options: CallOptions): Promise<void>;
   /** Ends the helper and everything it started; settles when it is gone. */
   close(): Promise<void>;
 }
@@ -85,6 +90,10 @@ export async function openHelper(options: HelperOptions): Promise<Helper> {
     run: (request, call) => process.call<RunReply>({ ...request, verb: 'run' }, call),
     remove: async (request, call) => {
       await process.call<object>({ ...request, verb: 'remove' }, call);
+    },
+    lock: (request, call) => process.call<LockReply>({ ...request, verb: 'lock' }, call),
+    unlock: async (request, call) => {
+      await process.call<object>({ ...request, verb: 'unlock' }, call);
     },
     close: () => process.close(),
   };

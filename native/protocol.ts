@@ -38,7 +38,14 @@ export interface Hello {
  */
 export type HelperMode = 'plain' | 'root' | 'subids' | 'single';
 
-export type Request = ScanRequest | ComposeRequest | ExtractRequest | RunRequest | RemoveRequest;
+export type Request =
+  | ScanRequest
+  | ComposeRequest
+  | ExtractRequest
+  | RunRequest
+  | RemoveRequest
+  | LockRequest
+  | UnlockRequest;
 
 /** A directory or archive becomes an index. */
 export interface ScanRequest {
@@ -114,6 +121,8 @@ export interface ComposeRequest {
   readonly blob?: { readonly path: string; readonly compression: Compression };
   /** A directory that does not exist yet; filled in overlay format. */
   readonly directory?: string;
+  /** What must not be in the layer, as base64: fails with `SecretFound`, whose `found` is a place in this list. */
+  readonly secrets?: readonly string[];
 }
 
 export type Compression = 'none' | 'gzip' | 'zstd';
@@ -257,6 +266,17 @@ export type MountOperation =
       readonly readonly: boolean;
       readonly flags: readonly MountFlag[];
     }
+  /** A socket through which the ssh agent behind `socket` lists keys and signs, and does nothing else. */
+  | {
+      readonly kind: 'agent';
+      readonly socket: string;
+      /** Where the helper makes the socket that is mounted, until the RUN ends; nothing is there yet. */
+      readonly listen: string;
+      readonly target: string;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
   /** Hides a file or directory, if it exists. */
   | { readonly kind: 'mask'; readonly target: string }
   /** Makes a path read-only, if it exists. */
@@ -274,6 +294,29 @@ export interface RunReply {
 export interface RemoveRequest {
   readonly verb: 'remove';
   readonly paths: readonly string[];
+}
+
+/**
+ * Locks a file, which is made if it is missing, against other processes (flock(2)). It stays locked until
+ * `unlock`, or until the helper ends in whatever way.
+ */
+export interface LockRequest {
+  readonly verb: 'lock';
+  readonly path: string;
+  /** Others may have it, too, if they share it. */
+  readonly shared: boolean;
+  /** Wait until nobody else has it; else the reply may say that it is taken. */
+  readonly wait: boolean;
+}
+
+export interface LockReply {
+  /** What to unlock; missing when somebody else has it. */
+  readonly lock?: number;
+}
+
+export interface UnlockRequest {
+  readonly verb: 'unlock';
+  readonly lock: number;
 }
 
 /** The payload of an error frame. */

@@ -58,6 +58,15 @@ export interface ErrorDetails {
   };
   ERR_STEP_FAILED: { readonly exitCode: number; readonly output: string };
   ERR_SECRET_MISSING: { readonly id: string };
+  /** A secret would leave with the image: in a file of a layer, or in the config or history. */
+  ERR_SECRET_LEAKED: {
+    readonly id: string;
+    /** In the layer; or where in the config, e.g. `config.Env[2]`. */
+    readonly path: string;
+    readonly layer: string | undefined;
+  };
+  /** An ssh agent or key that is needed was not given, or cannot be used. */
+  ERR_SSH_MISSING: { readonly id: string };
   /** Something that Dockerfiles may ask for and this version does not do. */
   ERR_UNSUPPORTED: { readonly feature: string };
   ERR_REFERENCE_INVALID: { readonly reference: string };

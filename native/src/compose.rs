@@ -13,11 +13,13 @@ use crate::pending::{PendingDirectory, PendingFile};
 use crate::protocol::{BlobReply, ComposeReply, ComposeRequest, IndexSummary};
 use crate::source::Places;
 use crate::tar_writer::{END, padding, put_headers};
+use crate::watch::Watch;
 use std::fs::File;
 use std::sync::mpsc::Receiver;
 
 /// Serves a compose request. On failure nothing is left of it.
 pub fn compose(request: &ComposeRequest, cancel: &Cancel) -> Result<ComposeReply, Error> {
+    let watch = Watch::new(&request.secrets)?;
     let list = IndexReader::open(&request.list)?;
     let places = Places::open(&request.roots, &request.files)?;
     let pending = request.directory.as_deref().map(PendingDirectory::create);
@@ -41,6 +43,7 @@ pub fn compose(request: &ComposeRequest, cancel: &Cancel) -> Result<ComposeReply
             directory,
             index,
             blob: blob.transpose()?,
+            watch,
             header: Vec::new(),
             current: None,
         };
@@ -60,6 +63,7 @@ struct Outputs<'scope> {
     index: IndexWriter,
     blob: Option<BlobWriter<'scope>>,
     directory: Option<LayerDirectory>,
+    watch: Option<Watch>,
     header: Vec<u8>,
     current: Option<(Entry, Option<File>)>,
 }
@@ -94,6 +98,9 @@ impl Outputs<'_> {
         match piece {
             Piece::Entry(entry) => self.entry(entry),
             Piece::Data(bytes) => {
+                if let (Some(watch), Some((entry, _))) = (&mut self.watch, &self.current) {
+                    watch.content(&bytes, &entry.path)?;
+                }
                 if let Some((entry, Some(file))) = &self.current {
                     let shown = String::from_utf8_lossy(&entry.path);
                     holes::write(file, &bytes).map_err(at(shown.as_ref(), Error::Write))?;
@@ -124,6 +131,9 @@ impl Outputs<'_> {
     }
 
     fn entry(&mut self, entry: Entry) -> Result<(), Error> {
+        if let Some(watch) = &mut self.watch {
+            watch.entry(&entry)?;
+        }
         if let Some(directory) = &mut self.directory {
             directory.finish_directories(Some(&entry.path))?;
         }

@@ -55,6 +55,11 @@ pub enum Error {
     ArchiveInvalid { path: PathBuf, reason: String },
     #[error("The index is damaged: {reason}")]
     IndexInvalid { path: PathBuf, reason: &'static str },
+    #[error("Cannot lock {}", quote(&.0.path))]
+    Lock(At),
+    /// Which of the request's secrets, not what it is.
+    #[error("{} has a secret in it", quote(.path))]
+    SecretFound { path: PathBuf, secret: usize },
     #[error("Cannot use the ignore rule {regex:?}")]
     IgnoreRule { regex: String },
     // The sandbox: entering the namespaces.
@@ -86,6 +91,8 @@ pub enum Error {
     MountSource(At),
     #[error("Cannot open the mount target {}", quote(&.0.path))]
     MountTarget(At),
+    #[error("Cannot offer the ssh agent at {}", quote(&.0.path))]
+    Agent(At),
     #[error("Cannot mount on {}", quote(&.0.path))]
     Mount(At),
     #[error("Cannot change the root filesystem")]
@@ -130,6 +137,8 @@ impl Error {
             | Error::Stat(at)
             | Error::Metadata(at)
             | Error::Thread(at)
+            | Error::Lock(at)
+            | Error::Agent(at)
             | Error::UserNamespace(at)
             | Error::IdMap { at, .. }
             | Error::MountNamespace(at)
@@ -154,6 +163,7 @@ impl Error {
             | Error::Seccomp(at) => (Some(&at.path), Some(at.errno)),
             Error::DigestMismatch { path, .. }
             | Error::ContentChanged { path }
+            | Error::SecretFound { path, .. }
             | Error::UnsafePath { path, .. }
             | Error::ArchiveInvalid { path, .. }
             | Error::IndexInvalid { path, .. } => (Some(path), None),
@@ -173,6 +183,7 @@ impl Error {
             Error::DigestMismatch {
                 expected, found, ..
             } => (Some(expected.clone()), Some(found.clone())),
+            Error::SecretFound { secret, .. } => (None, Some(secret.to_string())),
             _ => (None, None),
         };
         HelperError {

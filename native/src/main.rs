@@ -4,6 +4,7 @@
 //! `sandbox` is a re-exec of the helper by itself, and becomes the process of a RUN.
 //! Privileges: whatever the caller has; `namespace` and `sandbox` change them, nothing else does.
 
+mod agent;
 mod archive;
 mod base64;
 mod beneath;
@@ -26,6 +27,7 @@ mod index;
 mod layer_directory;
 mod list;
 mod load;
+mod lock;
 mod member;
 mod metadata;
 mod mount;
@@ -51,6 +53,7 @@ mod tar_header;
 mod tar_reader;
 mod tar_writer;
 mod walk;
+mod watch;
 mod xattr;
 
 use std::process::ExitCode;

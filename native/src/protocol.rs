@@ -57,6 +57,8 @@ pub enum Request {
     Extract(ExtractRequest),
     Run(Box<RunRequest>),
     Remove(RemoveRequest),
+    Lock(LockRequest),
+    Unlock(UnlockRequest),
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,6 +135,8 @@ pub struct ComposeRequest {
     pub index: Option<PathBuf>,
     pub blob: Option<BlobRequest>,
     pub directory: Option<PathBuf>,
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,6 +191,27 @@ pub struct RemoveRequest {
 
 #[derive(Debug, Serialize)]
 pub struct RemoveReply {}
+
+#[derive(Debug, Deserialize)]
+pub struct LockRequest {
+    pub path: PathBuf,
+    pub shared: bool,
+    pub wait: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LockReply {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct UnlockRequest {
+    pub lock: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct UnlockReply {}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunRequest {
@@ -317,12 +342,23 @@ pub enum MountOperation {
         readonly: bool,
         flags: Vec<MountFlag>,
     },
+    Agent(AgentMount),
     Mask {
         target: PathBuf,
     },
     Readonly {
         target: PathBuf,
     },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AgentMount {
+    pub socket: PathBuf,
+    pub listen: PathBuf,
+    pub target: PathBuf,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -152,6 +152,12 @@ impl Root {
                     .map_err(at(target, Error::Mount))?;
                 self.place(&tree, target, attributes(flags, *readonly), false)
             }
+            MountOperation::Agent(agent) => {
+                let tree = clone_tree(CWD, &agent.listen, false)
+                    .map_err(at(&agent.listen, Error::MountSource))?;
+                let attributes = inert() | MountAttrFlags::MOUNT_ATTR_RDONLY;
+                self.place(&tree, &agent.target, attributes, false)
+            }
             MountOperation::Mask { target } => self.mask(target),
             MountOperation::Readonly { target } => self.make_readonly(target),
         }
@@ -267,7 +273,11 @@ impl Root {
         let mut file = std::fs::File::from(file);
         file.write_all(bytes)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        rustix::fs::fchown(&file, Some(owner.0), Some(owner.1))?;
+        match rustix::fs::fchown(&file, Some(owner.0), Some(owner.1)) {
+            // Where one id is all there is, everybody is it.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(errno) => return Err(errno),
+        }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
         clone_tree(&self.stage, &name, false)
     }

@@ -9,6 +9,7 @@
 //! every process of its PID namespace, and with the last of them its mounts: `upper` and `work` are
 //! free, and all output is in the pipes.
 
+use crate::agent;
 use crate::cancel::Cancel;
 use crate::error::{Error, at};
 use crate::mount;
@@ -54,6 +55,8 @@ pub fn run(
     cancel: &Cancel,
 ) -> Result<RunReply, Error> {
     cancel.check()?;
+    // Ends with the RUN.
+    let _agents = agent::start_all(&request.mounts)?;
     let mut sandbox = start(&request)?;
     drop(request);
     let first = FirstProcess::await_start(&mut sandbox, cancel)?;

@@ -2,8 +2,10 @@
 
 use crate::cancel::Cancel;
 use crate::error::{Error, at};
-use crate::protocol::{Hello, Mode, PROTOCOL_VERSION, RemoveReply, Request, Stream, frame};
-use crate::{compose, extract, namespace, remove, run, scan};
+use crate::protocol::{
+    Hello, Mode, PROTOCOL_VERSION, RemoveReply, Request, Stream, UnlockReply, frame,
+};
+use crate::{compose, extract, lock, namespace, remove, run, scan};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -128,6 +130,11 @@ fn answer(output: &Output, id: u32, payload: &[u8], cancel: &Cancel) -> Result<(
         }
         Request::Scan(request) => output.reply(id, &scan::scan(&request, cancel)?),
         Request::Compose(request) => output.reply(id, &compose::compose(&request, cancel)?),
+        Request::Lock(request) => output.reply(id, &lock::lock(&request, cancel)?),
+        Request::Unlock(request) => {
+            lock::unlock(&request);
+            output.reply(id, &UnlockReply {});
+        }
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ const BY_CODE: Readonly<Record<ErrorCode, keyof typeof EXIT>> = {
   ERR_GIT_FAILED: 'build',
   ERR_STEP_FAILED: 'build',
   ERR_SECRET_MISSING: 'usage',
+  ERR_SECRET_LEAKED: 'build',
+  ERR_SSH_MISSING: 'usage',
   ERR_UNSUPPORTED: 'build',
   ERR_REFERENCE_INVALID: 'build',
   ERR_DIGEST_INVALID: 'build',
