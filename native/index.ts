@@ -1,5 +1,6 @@
 /** The helper: bytes and system calls, behind typed requests. */
 
+export { endsWell } from './ends-well.ts';
 export {
   type CallOptions,
   type Helper,

@@ -4,7 +4,10 @@ import { readFile } from 'node:fs/promises';
 import type { FetchedFile } from '../context/fetch-file.ts';
 import type { ScannedContext } from '../context/scanned-context.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
+import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts';
 import type { PlannedStage } from '../plan/step.ts';
+import type { Refusal } from './diagnose.ts';
+import { executionOf } from './emulation.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { GitSources } from './git-sources.ts';
 import { Origins } from './origins.ts';
@@ -20,12 +23,18 @@ export interface StepContextOptions {
   readonly namedContext: (name: string) => Promise<ScannedContext>;
   readonly fetchFile: (url: string) => Promise<FetchedFile>;
   readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
-  /** Where the plan's first RUN is: before anything is executed, it must be sure that this machine can. */
-  readonly firstRun: SourceLocation | undefined;
+  /** The plan's RUNs: before anything is executed, it must be sure that this machine can execute them. */
+  readonly runs: readonly PlannedRun[];
   /** SOURCE_DATE_EPOCH: seconds since the Unix epoch. */
   readonly epoch: number | undefined;
   readonly stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>;
   readonly signal: AbortSignal;
+}
+
+/** What is asked of the machine. */
+interface PlannedRun {
+  readonly platform: Platform;
+  readonly location: SourceLocation;
 }
 
 export async function createStepContext(options: StepContextOptions): Promise<StepContext> {
@@ -33,6 +42,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
   const { store, layers, helpers, runs, jobs } = session;
   const now = options.epoch ?? Math.floor(Date.now() / 1000);
   const scans = new Once<ScannedContext>();
+  const checks = new Once<void>();
   const origins = new Origins({
     layers,
     context: () => scans.get('', options.context),
@@ -56,22 +66,44 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     stubs: new Once<string>(),
     locks: new Map(),
     emptied: new Set(),
-    beforeExecution: async () => {
-      const { firstRun } = options;
-      if (firstRun === undefined) return;
-      try {
-        await helpers.sandbox();
-      } catch (error) {
-        // Whichever step asks: the RUN is what cannot be done.
-        throw locate(error, firstRun);
-      }
-    },
+    beforeExecution: async () => await checks.get('', () => checkMachine(options)),
     fetchFile: options.fetchFile,
     git: new GitSources({
       ...{ mirrors: store.gitPath, secrets: options.sandbox.secrets },
       ...{ layers, helpers, now, signal },
     }),
   };
+}
+
+/** @throws ERR_SANDBOX_UNAVAILABLE at the RUN that cannot be executed, whichever step asks */
+async function checkMachine({ runs, session, signal }: StepContextOptions): Promise<void> {
+  const [first] = runs;
+  if (first === undefined) return;
+  try {
+    await session.helpers.sandbox();
+  } catch (error) {
+    throw locate(error, first.location);
+  }
+  // One of each platform is enough.
+  const platforms = new Map(runs.toReversed().map((run) => [formatPlatform(run.platform), run]));
+  const scratch = session.workspace.path;
+  for (const { platform, location } of platforms.values()) {
+    const execution = await executionOf(platform, {
+      host: hostPlatform(process.arch),
+      scratch,
+      signal,
+    });
+    if (execution.kind === 'refused') throw locate(foreign(platform, execution), location);
+  }
+}
+
+function foreign(platform: Platform, { reason, fix }: Refusal): TsbuildError {
+  const hint = fix === undefined ? undefined : `To change it: ${fix}.`;
+  return new TsbuildError('ERR_SANDBOX_UNAVAILABLE', {
+    message: `Cannot execute RUN for ${formatPlatform(platform)} on this machine: ${reason}`,
+    details: { reasons: [reason], fixes: fix === undefined ? [] : [fix] },
+    hint,
+  });
 }
 
 /** The host's resolver: RUN shares its network (EX-8, NET-7). */

@@ -85,7 +85,7 @@ export async function withSteps(
             shmSize: undefined,
             ulimits: [],
           },
-          firstRun: undefined,
+          runs: [],
           epoch: undefined,
           stage: async (stage) => stages.get(stage) ?? [],
           signal,

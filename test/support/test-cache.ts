@@ -37,7 +37,8 @@ export async function cachedNpm(): Promise<string> {
 }
 
 /** `$TSBUILD_TEST_CACHE`, else a directory beside the temporary ones. */
-async function testCache(): Promise<string> {
+/** The folder of it all; made when it is not there. */
+export async function testCache(): Promise<string> {
   const folder = process.env['TSBUILD_TEST_CACHE'] || join(tmpdir(), 'tsbuild-tests');
   await mkdir(folder, { recursive: true });
   return folder;
