@@ -89,7 +89,7 @@ describe('bad input', function () {
       name: 'a failing RUN',
       dockerfile: `FROM base
 ENV TSBUILD_TEST_HOME={home}
-RUN sleep 300 & touch /lost; seq=0; while [ $seq -lt 40 ]; do seq=$((seq+1)); echo line $seq; done; echo oh no >&2; exit 42
+RUN exec >&2; sleep 300 & touch /lost; seq=0; while [ $seq -lt 40 ]; do seq=$((seq+1)); echo line $seq; done; echo oh no; exit 42
 RUN true
 `,
       exit: BUILD,
@@ -98,12 +98,12 @@ RUN true
     const last = Array.from({ length: 19 }, (_, i) => `line ${i + 22}\n`).join('');
     assert.match(
       said,
-      new RegExp(`^------\n > \\[2/3\\] RUN sleep .*:\n${last}oh no\n------\n`, 'm'),
+      new RegExp(`^------\n > \\[2/3\\] RUN exec .*:\n${last}oh no\n------\n`, 'm'),
     );
     assert.match(said, /^Dockerfile:3\n/m);
     assert.match(
       said,
-      /^ERROR: process "\/bin\/sh -c sleep .*" did not complete successfully: exit code: 42 \[ERR_STEP_FAILED\]\n$/m,
+      /^ERROR: process "\/bin\/sh -c exec .*" did not complete successfully: exit code: 42 \[ERR_STEP_FAILED\]\n$/m,
     );
   });
 
