@@ -41,6 +41,12 @@ const shapes = fc.oneof(
       fc.record({ kind: fc.constant('path' as const), root: fc.nat(), path: names }),
       fc.record({ kind: fc.constant('bytes' as const), bytes: fc.uint8Array() }),
       fc.record({ kind: fc.constant('range' as const), file: fc.nat(), offset: fc.maxSafeNat() }),
+      fc.record({
+        kind: fc.constant('sparse' as const),
+        file: fc.nat(),
+        offset: fc.maxSafeNat(),
+        parts: fc.array(fc.tuple(fc.maxSafeNat(), fc.maxSafeNat())).map((pairs) => pairs.flat()),
+      }),
     ),
   }),
   fc.record({ type: fc.constantFrom('symlink' as const, 'hardlink' as const), target: names }),
