@@ -69,11 +69,9 @@ describe('a build with a large layer', function () {
     await rm(join(context, 'large'));
   });
 
-  test('of a hundred thousand files holds none of them', async () => {
-    await writeMany(join(context, 'many'), 100_000);
-    const peak = await peakOf('FROM scratch\nCOPY . /\n');
-    // Node itself, its compiled code and its young generation; held, the files alone took as much.
-    assert.ok(peak < 180 * MIB, `${Math.round(peak / MIB)} MiB`);
+  test('of 200,000 files takes less memory than the limit', async () => {
+    await writeMany(join(context, 'many'), 200_000);
+    assertSmall(await peakOf('FROM scratch\nCOPY . /\n'));
     await rm(join(context, 'many'), { recursive: true });
   });
 
