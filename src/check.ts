@@ -4,23 +4,24 @@ import {
   applyFixes,
   type BaseImageFacts,
   type Dockerfile,
-  type FromInstruction,
   lint,
   lintConfigOf,
   type LintOptions,
   type LintWarning,
   parseDockerfileWithErrors,
 } from '../parser/index.ts';
+import { certainWarnings } from './certain-warnings.ts';
 import type { DockerfileText } from './context/dockerfile.ts';
 import { createIgnore } from './context/ignore.ts';
 import { joinErrors, TsbuildError } from './errors.ts';
 import { formatPlatform } from './oci/platform.ts';
 import type { BuildOptions } from './options.ts';
+import { planBuild } from './plan/plan.ts';
 import type { PlannedStage } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
 import { type Input, withInput } from './input.ts';
-import { type PlanRequest, planRequest, readRequest, type Request } from './request.ts';
-import type { BaseImage } from './solve/layer.ts';
+import { planOptionsOf, type PlanRequest, readRequest, type Request } from './request.ts';
+import { ATTEMPTS, type LookedAt, type UnseenImage, UnseenImages } from './unseen-images.ts';
 
 export type { LintWarning } from '../parser/index.ts';
 
@@ -33,6 +34,8 @@ export interface CheckResult {
    * `# check=error=true` makes it (CHK-3).
    */
   readonly error: TsbuildError | undefined;
+  /** Whatever depends on these was not checked. */
+  readonly unseenImages: readonly UnseenImage[];
   /** The Dockerfile's name. */
   readonly file: string;
   readonly source: string;
@@ -40,8 +43,9 @@ export interface CheckResult {
 
 /**
  * Says what is wrong with a Dockerfile, all of its stages or those that the target needs (CHK-1).
- * Nothing is run; of base images only the configs are read. Takes what `build()` takes. Rejects with
- * a TsbuildError when there is nothing to check, and with the signal's reason.
+ * Nothing is run; of base images only the configs are read, if their registries answer. Takes what
+ * `build()` takes. Rejects with a TsbuildError when there is nothing to check, and with the signal's
+ * reason.
  */
 export async function check(options: BuildOptions): Promise<CheckResult> {
   return await withCheck(options, async (result) => await Promise.resolve(result));
@@ -89,16 +93,19 @@ async function withCheck<T>(
   const request = readRequest(options);
   const signal = options.signal ?? new AbortController().signal;
   const progress = new Progress(undefined);
-  return await withInput({ options, request, progress, signal }, async (input) => {
+  const work = { options, request, attempts: ATTEMPTS, progress, signal };
+  return await withInput(work, async (input) => {
     const { file } = input;
+    const unseen = new UnseenImages();
     const { dockerfile, errors } = parseDockerfileWithErrors(file.text, { file: file.name });
     const isWhole = errors.length === 0;
     const { stages, error } = isWhole
-      ? await planStages(dockerfile, {
+      ? await planStages(dockerfile, unseen, {
           options,
           request,
           session: await input.session(),
           contextEpoch: input.context.epoch,
+          pull: unseen.pull,
           signal,
         })
       : { stages: [], error: joinErrors(errors) };
@@ -106,13 +113,17 @@ async function withCheck<T>(
     const lintIt = async (
       checked: Dockerfile,
     ): Promise<Pick<CheckResult, 'warnings' | 'error'>> => {
-      const work: LintBuild = { options, request, input, stages, target, beyond: 'all' };
-      const linted = await lintBuild(checked, work);
-      if (error === undefined) return linted;
-      const warnings = certain(linted.warnings, { dockerfile: checked, stages, errors, error });
-      return { warnings, error };
+      const build: LintBuild = { options, request, input, stages, target, beyond: 'all' };
+      const sure = (warnings: readonly LintWarning[]): readonly LintWarning[] =>
+        certainWarnings(warnings, { dockerfile: checked, stages, errors, error });
+      const linted = await lintBuild(checked, { ...build, sure });
+      return { warnings: linted.warnings, error: error ?? linted.error };
     };
-    const result = { ...(await lintIt(dockerfile)), file: file.name, source: file.text };
+    const { warnings, error: failure } = await lintIt(dockerfile);
+    const result = {
+      ...{ warnings, error: failure },
+      ...{ unseenImages: unseen.found, file: file.name, source: file.text },
+    };
     return await use(result, async (text) => {
       const { dockerfile: checked } = parseDockerfileWithErrors(text, { file: file.name });
       return (await lintIt(checked)).warnings;
@@ -125,22 +136,24 @@ export interface LintBuild {
   readonly request: Request;
   readonly input: Pick<Input, 'file' | 'ignore'>;
   /** Where to learn about base images. */
-  readonly stages: readonly PlannedStage<BaseImage>[];
+  readonly stages: readonly PlannedStage<LookedAt>[];
   /** Undefined for all stages, '' for the last. */
   readonly target: string | undefined;
   /** Which of our own checks run. */
   readonly beyond: LintOptions['beyond'];
+  /** Which of the warnings hold; default: all. */
+  readonly sure?: (warnings: readonly LintWarning[]) => readonly LintWarning[];
 }
 
 /** The warnings, and the failure that `# check=error=true` makes of them (CHK-3). */
 export async function lintBuild(
   dockerfile: Dockerfile,
-  { options, request, input, stages, target, beyond }: LintBuild,
+  { options, request, input, stages, target, beyond, sure = (all) => all }: LintBuild,
 ): Promise<Pick<CheckResult, 'warnings' | 'error'>> {
   const { buildArgs } = options;
   try {
     const patterns = (await input.ignore())?.patterns;
-    const warnings = lint(dockerfile, {
+    const found = lint(dockerfile, {
       beyond,
       buildArgs,
       buildContexts: Object.keys(options.buildContexts ?? {}),
@@ -150,6 +163,7 @@ export async function lintBuild(
       dockerignore: patterns && { patterns, matches: createIgnore(patterns) },
       baseImage: (index) => factsOf(stages.find((stage) => stage.index === index)),
     });
+    const warnings = sure(found);
     const severe = warnings.filter(({ level }) => level === 'warning');
     const isFatal = severe.length > 0 && lintConfigOf(dockerfile, buildArgs).error;
     return { warnings, error: isFatal ? violation(severe, input.file) : undefined };
@@ -161,19 +175,23 @@ export async function lintBuild(
 /** Plans the target, or each stage, the last one first: what fails there would fail a build. */
 async function planStages(
   dockerfile: Dockerfile,
+  unseen: UnseenImages,
   work: PlanRequest,
 ): Promise<Pick<LintBuild, 'stages'> & Pick<CheckResult, 'error'>> {
   const { options, signal } = work;
-  const planned = new Map<number, PlannedStage<BaseImage>>();
+  const planned = new Map<number, PlannedStage<LookedAt>>();
   const failures = new Map<string, TsbuildError>();
   const plan = async (target: string | undefined): Promise<void> => {
     try {
       const asked = { ...options, ...(target !== undefined && { target }) };
-      const { stages } = await planRequest(dockerfile, { ...work, options: asked });
+      const planOptions = planOptionsOf({ ...work, options: asked });
+      const { standIn } = unseen;
+      const { stages } = await planBuild<LookedAt>(dockerfile, { ...planOptions, standIn });
       for (const stage of stages) planned.set(stage.index, stage);
     } catch (error) {
       signal.throwIfAborted();
       const failure = expected(error);
+      if (unseen.found.length > 0 && hasVariable(failure)) return;
       // What is wrong above the stages is wrong for each of them.
       const key = `${failure.location?.range.start.line} ${failure.message}`;
       failures.set(key, failures.get(key) ?? failure);
@@ -182,65 +200,23 @@ async function planStages(
   await plan(options.target);
   const count = dockerfile.instructions.filter(({ kind }) => kind === 'from').length;
   for (let index = 0; index < count && options.target === undefined; index++) {
-    // Whoever does not answer would be waited for once for each stage.
-    if ([...failures.values()].some(({ code }) => code === 'ERR_REGISTRY_UNREACHABLE')) break;
     if (!planned.has(index)) await plan(String(index));
   }
   return { stages: [...planned.values()], error: joinErrors([...failures.values()]) };
 }
 
-/**
- * The warnings that hold although the build would fail (CHK-4). Below a line that could not be read
- * nobody knows what is set; nor in a stage whose base was not found out. Advice can wait until the
- * Dockerfile is right, but not for a registry.
- */
-function certain(
-  warnings: readonly LintWarning[],
-  { dockerfile, stages, errors, error }: Uncertain,
-): readonly LintWarning[] {
-  const firstError = Math.min(...errors.map(({ location }) => location?.range.start.line ?? 1));
-  const froms = dockerfile.instructions.filter((each) => each.kind === 'from');
-  const isElsewhere = [error, ...error.others].every(({ code }) => ELSEWHERE.test(code));
-  return warnings.filter(({ rule, level, range }) => {
-    const { line } = range.start;
-    if (level === 'note') return isElsewhere;
-    if (line > firstError && EVALUATED.includes(rule)) return false;
-    if (!BASED.includes(rule)) return true;
-    const index = froms.findLastIndex((from) => from.range.start.line <= line);
-    return stages.some((stage) => stage.index === index) || isFromScratch(index, froms);
-  });
+/** Whether the failure may be due to a value: an image that was not seen may set another one. */
+function hasVariable({ location }: TsbuildError): boolean {
+  if (location === undefined) return false;
+  const { start, end } = location.range;
+  return location.source
+    .split('\n')
+    .slice(start.line - 1, end.line)
+    .some((line) => line.includes('$'));
 }
 
-type Uncertain = Pick<LintBuild, 'stages'> & {
-  readonly dockerfile: Dockerfile;
-  /** What could not be read. */
-  readonly errors: readonly TsbuildError[];
-  /** All that is wrong. */
-  readonly error: TsbuildError;
-};
-
-/** Failures that no Dockerfile is to blame for. */
-const ELSEWHERE = /^ERR_(?:REGISTRY_|IMAGE_|PLATFORM_MISSING)/;
-
-/** Checks for which every line above counts, and of those the ones for which the base image does. */
-const BASED = ['UndefinedVar', 'JSONArgsRecommended'];
-const EVALUATED = [
-  ...BASED,
-  'UndefinedArgInFrom',
-  'InvalidDefaultArgInFrom',
-  'WorkdirRelativePath',
-  'RedundantTargetPlatform',
-];
-
-function isFromScratch(index: number, froms: readonly FromInstruction[]): boolean {
-  const base = froms[index]?.image.text;
-  if (base === undefined) return false;
-  const parent = froms.slice(0, index).findLastIndex(({ name }) => name?.toLowerCase() === base);
-  return parent < 0 ? base === 'scratch' : isFromScratch(parent, froms);
-}
-
-function factsOf(stage: PlannedStage<BaseImage> | undefined): BaseImageFacts | undefined {
-  if (stage?.base.kind !== 'image') return undefined;
+function factsOf(stage: PlannedStage<LookedAt> | undefined): BaseImageFacts | undefined {
+  if (stage?.base.kind !== 'image' || stage.base.image.isUnseen === true) return undefined;
   const { os, architecture, config } = stage.base.image.config;
   return {
     env: config?.Env ?? [],

@@ -55,3 +55,4 @@ export type {
   StepStartEvent,
 } from './progress/event.ts';
 export { plainProgress } from './progress/plain.ts';
+export type { UnseenImage } from './unseen-images.ts';

@@ -43,6 +43,8 @@ export interface Input {
 export interface InputOptions {
   readonly options: BuildOptions;
   readonly request: Request;
+  /** Tries of one request to a registry; default: as many as a pull deserves. */
+  readonly attempts?: number;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }

@@ -10,6 +10,7 @@ import { type BuildOutline, outlineOf } from './plan/outline.ts';
 import { planBuild } from './plan/plan.ts';
 import { Progress } from './progress/progress.ts';
 import { planOptionsOf, readRequest } from './request.ts';
+import { ATTEMPTS, type LookedAt, type UnseenImage, UnseenImages } from './unseen-images.ts';
 
 export type { BuildOutline, OutlineArg, OutlineCache, OutlineMount } from './plan/outline.ts';
 
@@ -21,7 +22,10 @@ interface Source {
 }
 
 /** What `outline()` answers. */
-export interface OutlineResult extends BuildOutline, Source {}
+export interface OutlineResult extends BuildOutline, Source {
+  /** What of them ARGs depend on (variables, triggers) is not in the lists. */
+  readonly unseenImages: readonly UnseenImage[];
+}
 
 /** What `targets()` answers. */
 export interface TargetsResult extends Source {
@@ -47,16 +51,17 @@ export interface BuildTarget {
 
 /**
  * Lists the ARGs, secrets, SSH agents and cache mounts of the target and of what it needs. Nothing is
- * run; of base images only the configs are read. Takes what `build()` takes. Rejects with what a build
- * would fail with before its first step, and with the signal's reason.
+ * run; of base images only the configs are read, if their registries answer. Takes what `build()` takes.
+ * Rejects with what a build would fail with before its first step, and with the signal's reason.
  */
 export async function outline(options: BuildOptions): Promise<OutlineResult> {
   options.signal?.throwIfAborted();
   const request = readRequest(options);
   const signal = options.signal ?? new AbortController().signal;
   const progress = new Progress(undefined);
+  const unseen = new UnseenImages();
   return await withInput(
-    { options, request, progress, signal },
+    { options, request, attempts: ATTEMPTS, progress, signal },
     async ({ file, context, session }) => {
       const dockerfile = parseDockerfile(file.text, { file: file.name });
       const planOptions = planOptionsOf({
@@ -64,11 +69,16 @@ export async function outline(options: BuildOptions): Promise<OutlineResult> {
         request,
         session: await session(),
         contextEpoch: context.epoch,
+        pull: unseen.pull,
         signal,
       });
-      const plan = await planBuild(dockerfile, planOptions);
+      const plan = await planBuild<LookedAt>(dockerfile, {
+        ...planOptions,
+        standIn: unseen.standIn,
+      });
       const globals = globalArgsOf(dockerfile, planOptions);
-      return { ...outlineOf(dockerfile, { plan, globals }), file: file.name, source: file.text };
+      const listed = outlineOf(dockerfile, { plan, globals });
+      return { ...listed, unseenImages: unseen.found, file: file.name, source: file.text };
     },
   );
 }

@@ -13,7 +13,7 @@ import type { NamedContext, PlanOptions } from './plan/options.ts';
 import { planBuild } from './plan/plan.ts';
 import type { BuildPlan } from './plan/step.ts';
 import type { Progress } from './progress/progress.ts';
-import { openLayoutImage, pullImage } from './solve/images.ts';
+import { type ImagesOptions, openLayoutImage, pullImage } from './solve/images.ts';
 import type { BaseImage } from './solve/layer.ts';
 import type { Machine } from './solve/rungs.ts';
 import { openSession, type Session } from './solve/session.ts';
@@ -62,7 +62,12 @@ function platformOf(text: string | undefined, host: Platform): Platform {
 /** Opens the session that the options ask for. @throws ERR_STORE_UNUSABLE */
 export async function openRequestSession(
   options: BuildOptions,
-  work: { readonly request: Request; readonly progress: Progress; readonly signal: AbortSignal },
+  work: {
+    readonly request: Request;
+    readonly attempts?: number | undefined;
+    readonly progress: Progress;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Session> {
   return await openSession({
     store: options.store ?? defaultStore(),
@@ -71,6 +76,7 @@ export async function openRequestSession(
     machine: work.request.machine,
     isolation: options.isolation,
     concurrency: options.concurrency,
+    attempts: work.attempts,
     progress: work.progress,
     signal: work.signal,
   });
@@ -83,8 +89,17 @@ export interface PlanRequest {
   readonly session: Session;
   /** Of the context, if it has a time of its own (ARG-9). */
   readonly contextEpoch: number | undefined;
+  /** How to look at images of registries. */
+  readonly pull?: PullImage;
   readonly signal: AbortSignal;
 }
+
+/** As `pullImage()`. */
+export type PullImage = (
+  reference: string,
+  platform: Platform,
+  options: ImagesOptions,
+) => Promise<BaseImage>;
 
 /** Plans what the options ask for. @throws what `planBuild()` throws */
 export async function planRequest(
@@ -100,8 +115,12 @@ export function planOptionsOf({
   request,
   session,
   contextEpoch,
+  pull = pullImage,
   signal,
 }: PlanRequest): PlanOptions<BaseImage> {
+  const { store, client } = session;
+  const resolveImage = (reference: string, platform: Platform): Promise<BaseImage> =>
+    pull(reference, platform, { store, client, signal });
   return {
     target: options.target,
     buildArgs: options.buildArgs ?? {},
@@ -111,16 +130,15 @@ export function planOptionsOf({
     noCache: options.noCache,
     noCacheFilter: options.noCacheFilter,
     network: options.network ?? 'default',
-    namedContexts: namedContexts(request, session, signal),
+    namedContexts: namedContexts(request, resolveImage, signal),
     contextEpoch,
-    resolveImage: (reference, platform) =>
-      pullImage(reference, platform, { store: session.store, client: session.client, signal }),
+    resolveImage,
   };
 }
 
 function namedContexts(
   { contexts }: Request,
-  { store, client }: Session,
+  resolveImage: (reference: string, platform: Platform) => Promise<BaseImage>,
   signal: AbortSignal,
 ): ReadonlyMap<string, NamedContext<BaseImage>> {
   const named = new Map<string, NamedContext<BaseImage>>();
@@ -143,7 +161,7 @@ function namedContexts(
         named.set(name, {
           kind: 'image',
           reference: value.reference,
-          resolve: (platform) => pullImage(value.reference, platform, { store, client, signal }),
+          resolve: (platform) => resolveImage(value.reference, platform),
         });
     }
   }

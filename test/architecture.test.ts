@@ -55,6 +55,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/request.ts',
   ],
+  'src/unseen-images.ts': ['src/errors.ts', 'src/oci', 'src/plan', 'src/solve', 'src/request.ts'],
+  'src/certain-warnings.ts': ['src/errors.ts', 'src/plan', 'parser', 'src/unseen-images.ts'],
   'src/check.ts': [
     'src/errors.ts',
     'src/oci',
@@ -67,6 +69,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/request.ts',
     'src/input.ts',
+    'src/unseen-images.ts',
+    'src/certain-warnings.ts',
   ],
   'src/outline.ts': [
     'src/errors.ts',
@@ -77,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/request.ts',
     'src/input.ts',
+    'src/unseen-images.ts',
   ],
   'src/context-ls.ts': [
     'src/errors.ts',
@@ -119,6 +124,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/errors.ts',
     'src/oci',
     'src/progress',
+    'src/unseen-images.ts',
   ],
   'package.json': [],
   'src/cli': ['src/index.ts', 'package.json'],

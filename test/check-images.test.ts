@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type BuildOptions, check, type CheckResult, hasCode } from '../src/index.ts';
 import { type ImageOptions, makeImage } from './support/image.ts';
@@ -102,23 +104,78 @@ describe('check of a Dockerfile on an image of a registry', () => {
     assert.equal(result.error.location?.range.start.line, 1);
     assert.deepEqual(rulesOf(result), [
       'FromAsCasing 1',
+      'JSONArgsRecommended 3',
+      'JSONArgsRecommended 6',
       'UndefinedVar 8',
       'LegacyKeyValueFormat 8',
     ]);
   });
 
-  it('says which registry does not answer, and asks it once', async () => {
+  it('goes on without images whose registry does not answer, and says which', async () => {
     const { host } = registry;
     await registry.close();
-    const text = `FROM ${host}/a as a\nFROM ${host}/b\nFROM ${host}/c\nCMD x\n`;
+    const text = `FROM ${host}/a as a\nENV b=$c\nFROM ${host}/b AS bee\nCMD x\nFROM ${host}/c\nFROM bee\nENV d=\${e:?}\nFROM scratch\nENV f=$g\n`;
     const result = await checked(text);
-    assert.ok(hasCode(result.error, 'ERR_REGISTRY_UNREACHABLE'));
-    assert.deepEqual(result.error.others, []);
-    assert.deepEqual(rulesOf(result), ['FromAsCasing 1']);
+    assert.equal(result.error, undefined);
+    assert.deepEqual(
+      result.unseenImages.map(({ image, reason }) => [
+        image,
+        reason.code,
+        reason.location?.range.start.line,
+      ]),
+      ['a', 'b', 'c'].map((name, index) => [
+        `${host}/${name}:latest`,
+        'ERR_REGISTRY_UNREACHABLE',
+        index * 2 + 1,
+      ]),
+    );
+    assert.deepEqual(rulesOf(result), [
+      'FromAsCasing 1',
+      'JSONArgsRecommended 4',
+      'UndefinedVar 9',
+    ]);
     const { code, stdout, stderr } = await runOn(text, '--check');
-    assert.equal(code, 3);
-    assert.match(stdout, /^Check complete, 1 warning\b/);
-    assert.match(stderr, /ERR_REGISTRY_UNREACHABLE/);
+    assert.equal(code, 1);
+    assert.match(stdout, /^Check complete, 3 warnings\b/);
+    assert.match(
+      stderr,
+      /^NOTE: Dockerfile:1: Cannot access "\S+\/a:latest": \S+ is not reachable/,
+    );
+    const clean = await runOn(`FROM ${host}/a:1\n`, '--check', '--call=format=json');
+    assert.equal(clean.code, 0);
+    assert.match(clean.stdout, /"unseenImages": \[\s*\{\s*"image": "\S+\/a:1",/);
     registry = await startRegistry();
+  });
+
+  it('asks a registry that answers nothing about one image only', async () => {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections++;
+      socket.destroy();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const address = server.address();
+      const host = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+      const result = await checked(`FROM ${host}/a\nFROM ${host}/b\nFROM ${host}/c\n`);
+      assert.equal(result.error, undefined);
+      assert.equal(result.unseenImages.length, 3);
+      assert.equal(connections, 2, 'one more try, as a connection can break');
+    } finally {
+      await new Promise((settle) => server.close(settle));
+    }
+  });
+
+  it('goes on without images that it may not see, and without those of a failing registry', async () => {
+    const { host } = registry;
+    registry.faults.answers = [{ status: 403 }, { status: 429 }, { status: 429 }];
+    const { unseenImages, error } = await checked(
+      `FROM ${host}/a\nFROM ${host}/b\nFROM ${host}/a\n`,
+    );
+    assert.equal(error, undefined);
+    assert.deepEqual(unseenImages.map(({ reason }) => reason.code).toSorted(), [
+      'ERR_REGISTRY_DENIED',
+      'ERR_REGISTRY_FAILED',
+    ]);
   });
 });

@@ -135,6 +135,17 @@ describe('outline', () => {
     }
   });
 
+  it('lists what the file says where a base image cannot be looked at', async () => {
+    const text = 'FROM localhost:1/a\nARG b=c-$d\nRUN --mount=type=secret,id=e true\n';
+    const { args, secrets, unseenImages } = await inContext(text, outline);
+    assert.deepEqual(
+      [...args, ...secrets, ...unseenImages].map((each) =>
+        'image' in each ? each.image : each.name,
+      ),
+      ['b', 'e', 'localhost:1/a:latest'],
+    );
+  });
+
   it('rejects with what a build would fail with', async () => {
     await assert.rejects(inContext('FROM scratch\nODD\n', outline), (error) =>
       hasCode(error, 'ERR_INSTRUCTION_INVALID'),

@@ -3,6 +3,7 @@
 import type { CheckResult, LintWarning } from '../index.ts';
 import { jsonLocation, jsonText } from './json-text.ts';
 import { clean } from './report.ts';
+import { unseenJson } from './unseen-text.ts';
 
 /** For people: how many, then each with its lines of the Dockerfile. Empty when only an error is left to tell. */
 export function checkText({ warnings, file, source, error }: CheckResult): string {
@@ -26,7 +27,7 @@ function countText(warnings: readonly LintWarning[]): string {
 }
 
 /** For programs; ends with a newline. */
-export function checkJson({ warnings, file, source, error }: CheckResult): string {
+export function checkJson({ warnings, file, source, error, unseenImages }: CheckResult): string {
   const result = {
     warnings: warnings.map(({ rule, level, description, url, message, range }) => ({
       ruleName: rule,
@@ -51,6 +52,7 @@ export function checkJson({ warnings, file, source, error }: CheckResult): strin
       message: error.message,
       location: error.location && jsonLocation(error.location.range),
     },
+    unseenImages: unseenJson(unseenImages),
   };
   return jsonText(result);
 }

@@ -3,6 +3,7 @@
 import type { OutlineResult, TargetsResult } from '../index.ts';
 import { jsonLocation, jsonText } from './json-text.ts';
 import { clean } from './report.ts';
+import { unseenJson } from './unseen-text.ts';
 
 /** For people: a table for each kind of parameter; caches are in the JSON only, as in docker. */
 export function outlineText({ name, description, args, secrets, ssh }: OutlineResult): string {
@@ -51,6 +52,7 @@ export function outlineJson(outline: OutlineResult): string {
       outline.caches.map(({ id, range }) => ({ ID: id, location: jsonLocation(range) })),
     ),
     sources: [Buffer.from(outline.source).toString('base64')],
+    unseenImages: unseenJson(outline.unseenImages),
   });
 }
 

@@ -10,6 +10,7 @@ import { EXIT, exitCodeOf } from './exit-code.ts';
 import { listenForInterrupts } from './interrupts.ts';
 import { report } from './report.ts';
 import type { BuildRequest } from './request.ts';
+import { UNCHECKED, unseenText } from './unseen-text.ts';
 import { writeOut } from './write-out.ts';
 
 interface CheckOptions {
@@ -31,6 +32,7 @@ export async function runCheck(
       ? await fixAndTell({ ...options, signal }, call)
       : await check({ ...options, signal });
     await writeOut(await checkOutput(result, call.format, options));
+    process.stderr.write(unseenText(result.unseenImages, UNCHECKED));
     if (result.error !== undefined) {
       if (call.format === 'text') report(result.error, { step: undefined, environment });
       return exitCodeOf(result.error);

@@ -15,6 +15,7 @@ import {
 } from './list-text.ts';
 import { report } from './report.ts';
 import type { BuildRequest } from './request.ts';
+import { UNLISTED, unseenText } from './unseen-text.ts';
 import { writeOut } from './write-out.ts';
 
 interface ListOptions {
@@ -48,6 +49,7 @@ async function listText(options: BuildRequest['options'], call: ListCall): Promi
   switch (call.kind) {
     case 'outline': {
       const result = await outline(options);
+      process.stderr.write(unseenText(result.unseenImages, UNLISTED));
       return isJson ? outlineJson(result) : outlineText(result);
     }
     case 'targets': {

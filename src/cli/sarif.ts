@@ -3,7 +3,7 @@
  * units, as ours do, but from 1.
  */
 
-import type { CheckResult, LintWarning, SourceRange, TsbuildError } from '../index.ts';
+import type { CheckResult, LintWarning, SourceRange, TsbuildError, UnseenImage } from '../index.ts';
 import { jsonText } from './json-text.ts';
 import { lineHashes } from './line-hashes.ts';
 import { clean } from './report.ts';
@@ -29,7 +29,12 @@ export function checkSarif(result: CheckResult, { uri, version }: SarifOptions):
     runs: [
       {
         tool: { driver: { name: 'tsbuild', version, semanticVersion: version, rules } },
-        invocations: [{ executionSuccessful: true }],
+        invocations: [
+          {
+            executionSuccessful: true,
+            toolExecutionNotifications: result.unseenImages.map((each) => notification(each, uri)),
+          },
+        ],
         columnKind: 'utf16CodeUnits',
         results: findings.map((finding) => ({
           ruleId: finding.rule.id,
@@ -45,6 +50,19 @@ export function checkSarif(result: CheckResult, { uri, version }: SarifOptions):
       },
     ],
   });
+}
+
+/** What was not looked at is no result: nothing is wrong with the Dockerfile. */
+function notification({ reason }: UnseenImage, uri: string): object {
+  const { code, message, hint, location } = reason;
+  return {
+    descriptor: { id: code },
+    level: 'note',
+    message: { text: clean(hint === undefined ? message : `${message}. ${hint}`) },
+    locations: location && [
+      { physicalLocation: { ...artifact(uri), region: regionOf(location.range) } },
+    ],
+  };
 }
 
 /** One result, wherever it came from. */

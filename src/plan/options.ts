@@ -46,4 +46,9 @@ export interface PlanOptions<Image extends BaseImage> {
     platform: Platform,
     location: SourceLocation,
   ) => Promise<Image>;
+  /** What to plan with when an image cannot be had; undefined: the plan fails with the (located) error. */
+  readonly standIn?: (
+    error: unknown,
+    asked: { readonly reference: string; readonly platform: Platform },
+  ) => Image | undefined;
 }

@@ -92,7 +92,11 @@ export class Sources<Image extends BaseImage> {
       if (named?.[1].kind === 'image') return await named[1].resolve(platform, location);
       return await this.#options.resolveImage(source.reference, platform, location);
     } catch (error) {
-      throw locate(this.#withStageHint(error, source.reference), location);
+      const { reference } = source;
+      const failure = locate(this.#withStageHint(error, reference), location);
+      const standIn = this.#options.standIn?.(failure, { reference, platform });
+      if (standIn === undefined) throw failure;
+      return standIn;
     }
   }
 

@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly isolation?: Isolation | undefined;
   /** Default: as many layer jobs as processors; more RUNs, since those wait as often as they work. */
   readonly concurrency: number | undefined;
+  /** Tries of one request to a registry; default: as many as a pull deserves. */
+  readonly attempts?: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -54,7 +56,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const compression = new Limiter(options.concurrency ?? availableParallelism());
   const layers = new Layers({ store, workspace, helpers, jobs, compression, signal });
-  const client = createRegistryClient({ configPath: options.dockerConfig });
+  const client = createRegistryClient({
+    configPath: options.dockerConfig,
+    ...(options.attempts !== undefined && { attempts: options.attempts }),
+  });
   return {
     store,
     workspace,

@@ -25,6 +25,13 @@ interface Sarif {
         }[];
       };
     };
+    readonly invocations: readonly {
+      readonly executionSuccessful: boolean;
+      readonly toolExecutionNotifications: readonly {
+        readonly descriptor: { readonly id: string };
+        readonly locations: readonly { readonly physicalLocation: { readonly region: Region } }[];
+      }[];
+    }[];
     readonly columnKind: string;
     readonly results: readonly {
       readonly ruleId: string;
@@ -221,5 +228,14 @@ describe('tsbuild --call=check,format=sarif', () => {
       }
       assert.deepEqual(uris, ['my%20app/Dockerfile', '%C3%A4.Dockerfile', 'my%20app/Dockerfile']);
     });
+  });
+
+  it('has a notification for an image that was not looked at, and no result', async () => {
+    const result = await checked('FROM localhost:1/a:1\n');
+    const run = valid(checkSarif(result, OPTIONS));
+    assert.deepEqual(run.results, []);
+    const [notification] = run.invocations[0]?.toolExecutionNotifications ?? [];
+    assert.deepEqual(notification?.descriptor, { id: 'ERR_REGISTRY_UNREACHABLE' });
+    assert.equal(notification.locations[0]?.physicalLocation.region.startLine, 1);
   });
 });
