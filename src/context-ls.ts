@@ -217,7 +217,7 @@ async function withContext<T>(
       whole: await wholeOf(scanned, ignore, { input, session }),
       decisions: new IgnoreDecisions(ignore),
       describe: describer(users),
-      usage: usageOf(new ImageTree([index]), users),
+      usage: usageOf({ tree: new ImageTree([index]), unreadable: unreadableOf(scanned) }, users),
       ...planned,
       signal,
     });
@@ -250,6 +250,10 @@ async function planUsers({
     if (!(error instanceof TsbuildError)) throw error;
     return { users: [], isSkipped: undefined, unplanned: error };
   }
+}
+
+function unreadableOf(scanned: ScannedContext): readonly string[] {
+  return scanned.kind === 'directory' ? scanned.unreadable : [];
 }
 
 /** Where the ignored files are as well: an archive is listed a second time, without rules. */

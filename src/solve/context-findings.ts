@@ -43,7 +43,8 @@ export const UNUSED_SHARE = 0.8;
 export function findInContext(
   index: LayerIndex,
   users: readonly ContextUser[],
-  usage: () => ContextUsage = () => usageOf(new ImageTree([index]), users),
+  usage: () => ContextUsage = () =>
+    usageOf({ tree: new ImageTree([index]), unreadable: [] }, users),
 ): ContextFindings {
   let total: Amount = NONE;
   const candidates = new Map<string, Entry['type']>();

@@ -7,6 +7,14 @@ import type { ImageTree } from '../tree/image-tree.ts';
 import { ancestorsOf, toPath } from '../tree/path.ts';
 import { type Match, matchSource } from './match-source.ts';
 import { selectContents, selectMounted, selectParents } from './selection.ts';
+import { requireReadable } from './unreadable.ts';
+
+/** A context as it was scanned. */
+export interface ContextTree {
+  readonly tree: ImageTree;
+  /** Byte strings of what may not be read, and is not in the tree. */
+  readonly unreadable: readonly string[];
+}
 
 /** An instruction that takes something from the build context: COPY, ADD, or RUN with a mount. */
 export interface ContextUser {
@@ -19,8 +27,8 @@ export interface ContextUser {
   readonly isShipped: boolean;
   /** What it takes, as plain data: equal for instructions that take the same. */
   readonly selection: object;
-  /** The paths (byte strings) that it takes, some twice. @throws ERR_SOURCE_MISSING, located */
-  readonly paths: (tree: ImageTree) => Generator<string>;
+  /** The paths (byte strings) that it takes, some twice. @throws ERR_SOURCE_MISSING, ERR_CONTEXT_MISSING, located */
+  readonly paths: (context: ContextTree) => Generator<string>;
 }
 
 /** In the order of the plan. */
@@ -41,7 +49,7 @@ export function contextUsers<Image>(plan: BuildPlan<Image>): readonly ContextUse
           location,
           isShipped: kind !== 'run' && shipped.has(stage),
           selection,
-          paths: (tree) => located(selection, tree, location),
+          paths: (context) => located(selection, context, location),
         } satisfies ContextUser,
       ];
     }),
@@ -92,13 +100,13 @@ function mounted({ mounts }: RunStep<unknown>): Selection | undefined {
 
 function* located(
   selection: Selection,
-  tree: ImageTree,
+  context: ContextTree,
   location: SourceLocation,
 ): Generator<string> {
   try {
-    for (const path of select(selection, tree)) {
+    for (const path of select(selection, context)) {
       yield path;
-      const target = targetOf(tree, path);
+      const target = targetOf(context.tree, path);
       if (target !== undefined) yield target;
     }
   } catch (error) {
@@ -112,15 +120,25 @@ function targetOf(tree: ImageTree, path: string): string | undefined {
   return entry?.type === 'hardlink' ? entry.target : undefined;
 }
 
-function* select(selection: Selection, tree: ImageTree): Generator<string> {
+function* select(selection: Selection, context: ContextTree): Generator<string> {
+  const { tree } = context;
   const { sources, parents, exclude } = selection;
   const isExcluded = createIgnore(exclude);
   for (const source of sources) {
-    if (parents) yield* withParents(tree, source, isExcluded);
-    else for (const match of matchSource(tree, source)) yield* matched(tree, match, isExcluded);
+    requireReadable(context, source, []);
+    if (parents) {
+      yield* withParents(tree, source, isExcluded);
+      continue;
+    }
+    const matches = matchSource(tree, source);
+    const paths = matches.map(({ path }) => path);
+    requireReadable(context, source, paths);
+    for (const match of matches) yield* matched(tree, match, isExcluded);
   }
   for (const source of selection.mounted) {
+    requireReadable(context, source, []);
     const { path, found } = selectMounted(tree, source);
+    requireReadable(context, source, [path]);
     yield* matched(tree, { named: toPath(source), path, found }, () => false);
   }
 }
@@ -162,13 +180,13 @@ export interface ContextUsage {
 }
 
 /** Goes through everything that the instructions take. @throws what is no TsbuildError */
-export function usageOf(tree: ImageTree, users: readonly ContextUser[]): ContextUsage {
+export function usageOf(context: ContextTree, users: readonly ContextUser[]): ContextUsage {
   const nobody = new UserList([]);
   const used = new Map<string, UserList>();
   const failures: TsbuildError[] = [];
   for (const user of users) {
     try {
-      for (const path of user.paths(tree)) {
+      for (const path of user.paths(context)) {
         const list = used.get(path) ?? nobody;
         if (list.users.at(-1) !== user) used.set(path, list.with(user));
       }

@@ -12,7 +12,10 @@ describe('what a user may not read of a context', function () {
   this.timeout(60_000);
 
   async function withAccount(
-    use: (build: (dockerfile: string) => ReturnType<Account['tsbuild']>) => Promise<void>,
+    use: (
+      build: (dockerfile: string) => ReturnType<Account['tsbuild']>,
+      list: (dockerfile: string) => ReturnType<Account['run']>,
+    ) => Promise<void>,
   ): Promise<void> {
     const account = await openAccount('user');
     try {
@@ -24,11 +27,18 @@ describe('what a user may not read of a context', function () {
       // As a database in a container leaves its volume: root's.
       await chmod(join(context, 'data'), 0o700);
       await chmod(join(context, 'key'), 0o600);
-      await use(async (dockerfile) => {
-        const file = join(account.home, 'Dockerfile');
+      const file = join(account.home, 'Dockerfile');
+      const build = async (dockerfile: string) => {
         await writeFile(file, dockerfile);
         return await account.tsbuild(['-f', file, context]);
-      });
+      };
+      const list = async (dockerfile: string) => {
+        await writeFile(file, dockerfile);
+        const cli = join(account.home, 'tsbuild/dist/cli.js');
+        const argv = [cli, 'context', 'ls', '--all', '-f', file, context];
+        return await account.run(join(account.nodeDirectory, 'node'), argv);
+      };
+      await use(build, list);
     } finally {
       await account.close();
     }
@@ -38,6 +48,17 @@ describe('what a user may not read of a context', function () {
     await withAccount(async (build) => {
       const outcome = await build('FROM scratch\nCOPY a* /\n');
       assert.equal(outcome.code, 0, outcome.stderr);
+    });
+  });
+
+  test('is listed, and who would fail for it (CTX-8)', async () => {
+    await withAccount(async (_, list) => {
+      const { code, stdout, stderr } = await list('FROM scratch\nCOPY a /\nCOPY data /\n');
+      assert.equal(code, 2, stderr);
+      assert.match(stdout, /^ +1 B +a +COPY:2 \(0\)$/m);
+      assert.match(stdout, /^ +- +data\/ +\(cannot be read, not entered\)$/m);
+      assert.match(stdout, /^ +3 B +key +\(cannot be read\)$/m);
+      assert.match(stderr, />>> COPY data/);
     });
   });
 

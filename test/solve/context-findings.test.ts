@@ -125,7 +125,7 @@ describe('findInContext()', () => {
     let asked = 0;
     const usage = () => {
       asked++;
-      return usageOf(new ImageTree([index]), users);
+      return usageOf({ tree: new ImageTree([index]), unreadable: [] }, users);
     };
     findInContext(index, users, usage);
     assert.equal(asked, 0);

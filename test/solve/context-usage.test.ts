@@ -28,7 +28,10 @@ async function linesOf(
   text: string,
   { entries = ENTRIES, ...options }: Options & { readonly entries?: readonly Entry[] } = {},
 ): Promise<Readonly<Record<string, readonly number[]>>> {
-  const { usersOf, failures } = usageOf(treeOf(entries), contextUsers(await plan(text, options)));
+  const { usersOf, failures } = usageOf(
+    { tree: treeOf(entries), unreadable: [] },
+    contextUsers(await plan(text, options)),
+  );
   assert.deepEqual(failures, []);
   return Object.fromEntries(
     entries.map(({ path }) => [
@@ -140,7 +143,10 @@ describe('usageOf()', () => {
   it('tells what is not there, with its place, and goes on', async () => {
     const text =
       'FROM scratch\nCOPY nope /\nRUN --mount=type=bind,source=no,target=/t x\nCOPY docs /\n';
-    const { usersOf, failures } = usageOf(treeOf(), contextUsers(await plan(text)));
+    const { usersOf, failures } = usageOf(
+      { tree: treeOf(), unreadable: [] },
+      contextUsers(await plan(text)),
+    );
     assert.deepEqual(
       failures.map(({ code, location }) => [code, location?.range.start.line]),
       [
@@ -149,6 +155,19 @@ describe('usageOf()', () => {
       ],
     );
     assert.equal(usersOf('docs/x.md').length, 1);
+  });
+
+  it('tells who wants what may not be read (CTX-8)', async () => {
+    const text = 'FROM scratch\nCOPY . /\nCOPY docs /\nRUN --mount=type=bind,target=/t x\n';
+    const unreadable = ['src/key'];
+    const { failures } = usageOf({ tree: treeOf(), unreadable }, contextUsers(await plan(text)));
+    assert.deepEqual(
+      failures.map(({ code, location }) => [code, location?.range.start.line]),
+      [
+        ['ERR_CONTEXT_MISSING', 2],
+        ['ERR_CONTEXT_MISSING', 4],
+      ],
+    );
   });
 
   it('tells what ends up in the image', async () => {
