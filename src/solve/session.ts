@@ -1,6 +1,7 @@
 /** What one build holds while it runs, and lets go of however it ends. */
 
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { openStore, type Store, type Workspace } from '../../cache/index.ts';
 import type { Progress } from '../progress/progress.ts';
 import { createRegistryClient, type RegistryClient } from '../registry/index.ts';
@@ -12,6 +13,7 @@ import { Limiter } from './schedule.ts';
 export interface SessionOptions {
   readonly store: string;
   readonly helper: string | undefined;
+  /** The directory of docker's config.json. */
   readonly dockerConfig: string | undefined;
   readonly machine: Machine;
   /** Default: `auto`. */
@@ -56,8 +58,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const compression = new Limiter(options.concurrency ?? availableParallelism());
   const layers = new Layers({ store, workspace, helpers, jobs, compression, signal });
+  const { dockerConfig: folder } = options;
   const client = createRegistryClient({
-    configPath: options.dockerConfig,
+    ...(folder !== undefined && { configPath: join(folder, 'config.json') }),
     ...(options.attempts !== undefined && { attempts: options.attempts }),
   });
   return {
@@ -90,7 +93,6 @@ async function removeTemporaries(
   { helpers, another }: { readonly helpers: Helpers; readonly another: () => Helpers },
 ): Promise<void> {
   const { readdir } = await import('node:fs/promises');
-  const { join } = await import('node:path');
   const stale = await store.staleWorkspaces();
   const own = await readdir(workspace.path);
   const paths = [
