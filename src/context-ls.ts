@@ -172,7 +172,7 @@ export async function explainContextPath(
     const entry = await findEntry(wanted, opened);
     if (entry === undefined) throw await unknownPath(path, wanted, opened);
     const matches = decisions.matching(toText(wanted));
-    const kept = index.get(wanted) !== undefined;
+    const kept = wanted === '' || index.get(wanted) !== undefined;
     const file = fileOf({ ...entry, path: wanted, kept, entered: true }, opened);
     return { ...file, matches, unplanned, ignoreFile: decisions.file };
   });

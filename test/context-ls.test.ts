@@ -244,6 +244,12 @@ describe('explainContextPath()', () => {
     assert.deepEqual([kept, size, rule?.line], [false, 5, 2]);
   });
 
+  it('knows the root, which is never ignored (IGN-5)', async () => {
+    const files = { ...FILES, '.dockerignore': '**\n', Dockerfile: 'FROM scratch\nADD . /\n' };
+    const { path, kept, matches, usedBy } = await explain('.', files);
+    assert.deepEqual([path, kept, matches, usedBy.length], ['', true, [], 1]);
+  });
+
   it('rejects a path that is not there, and guesses what was meant', async () => {
     for (const [path, hint] of [
       ['src/b.ts', 'Did you mean "src/a.ts"?'],

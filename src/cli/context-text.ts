@@ -118,7 +118,7 @@ function fileJson(file: ContextFile, uses: readonly ContextUse[]): object {
 /** For people: sentences about one path. */
 export function explanationText(explanation: ContextExplanation): string {
   const { path, type, size, kept, rule, matches, ignoreFile } = explanation;
-  const name = `"${oneLine(path)}"`;
+  const name = `"${path === '' ? '.' : oneLine(path)}"`;
   const what = type === 'file' ? `a file of ${sizeText(size)}` : `a ${type}`;
   const lines = [`${name} is ${what}. It is ${kept ? '' : 'not '}in the build context.`];
   if (ignoreFile === undefined) lines.push('There is no ignore file.');

@@ -35,11 +35,13 @@ export class IgnoreDecisions {
 
   /** The rule that decides; undefined when none matches the path or a directory around it. */
   deciding(path: string): ContextRule | undefined {
-    return this.#rules[this.#decide(path)]?.rule;
+    // The root itself is never ignored.
+    return path === '' ? undefined : this.#rules[this.#decide(path)]?.rule;
   }
 
   /** Every rule that matches the path or a directory around it, in the file's order: the last decides. */
   matching(path: string): readonly RuleMatch[] {
+    if (path === '') return [];
     const names = [...ancestorsOf(path), path];
     return this.#rules.flatMap(({ regex, rule }) => {
       const matched = regex.test(path) ? path : names.find((name) => regex.test(name));

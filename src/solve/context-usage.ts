@@ -161,7 +161,7 @@ function* matched(
   isExcluded: (path: string) => boolean,
 ): Generator<string> {
   yield* symlinksOf(tree, named);
-  if (found !== undefined && path !== '') yield path;
+  yield path;
   if (found !== undefined && found.entry.type !== 'directory') return;
   for (const each of selectContents(tree, path, isExcluded)) yield each.found.entry.path;
 }
