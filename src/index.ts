@@ -26,6 +26,16 @@ export {
   suggest,
   TsbuildError,
 } from './errors.ts';
+export {
+  type Details,
+  type DetailValue,
+  doctor,
+  type DoctorOptions,
+  type DoctorReport,
+  type Finding,
+  type FindingGroup,
+  type Status,
+} from './doctor/doctor.ts';
 export type { Given } from './context/source.ts';
 export type { Descriptor } from './oci/descriptor.ts';
 export type { Digest, DiffID } from './oci/digest.ts';

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { TsbuildError } from '../index.ts';
 import { type FlagShape, normalizeArgv, usage } from './argv.ts';
 import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
+import { type DoctorCommand, parseDoctorArgs } from './doctor-args.ts';
 
 /** The command line as typed: nothing looked up, nothing converted. */
 export interface Flags {
@@ -52,13 +53,15 @@ export type CommandLine =
       readonly kind: 'context';
       readonly flags: ContextFlags;
       readonly warnings: readonly string[];
-    };
+    }
+  | DoctorCommand;
 
 /**
  * Reads a command line (without the program's name).
  * @throws ERR_USAGE for what it cannot understand, ERR_UNSUPPORTED for docker's flags that are not here yet.
  */
 export function parseArgs(argv: readonly string[]): CommandLine {
+  if (argv[0] === 'doctor') return parseDoctorArgs(argv.slice(1));
   if (isContextCommand(argv)) return parseContextArgs(argv.slice(2));
   const program = createProgram();
   const parsed = parseWith(program, argv[0] === 'build' ? argv.slice(1) : argv);
@@ -110,7 +113,7 @@ function parseWith(
 
 function createProgram(): Command {
   const program = new Command('tsbuild')
-    .usage('[build] [flags] CONTEXT\n       tsbuild context ls [flags] [CONTEXT]')
+    .usage('[build] [flags] CONTEXT\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]')
     .description(
       'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',
     )

@@ -3,8 +3,8 @@
 import type { BuildOptions } from '../index.ts';
 import type { Flags } from './args.ts';
 import { usage } from './argv.ts';
-import { OTHER_ISOLATIONS } from './docker-flags.ts';
 import { type Environment, readSettings } from './environment.ts';
+import { isolationOf } from './isolation.ts';
 import { readSecrets } from './secrets.ts';
 import { parseBoolean, parseCount, parseSize, splitPair, unsupported } from './values.ts';
 
@@ -94,16 +94,6 @@ function platformOf(flags: readonly string[], environment: Environment): string 
 function networkOf(mode: string | undefined): BuildOptions['network'] {
   if (mode === undefined || mode === 'default' || mode === 'none' || mode === 'host') return mode;
   throw usage(`Cannot use the network "${mode}"`, 'It is "default", "none" or "host".');
-}
-
-/** Other builders' words for "as you think best" are not ours: args.ts has told. @throws ERR_USAGE */
-function isolationOf(name: string | undefined): BuildOptions['isolation'] {
-  if (name === undefined || OTHER_ISOLATIONS.includes(name)) return undefined;
-  if (name === 'auto' || name === 'root' || name === 'subids' || name === 'single') return name;
-  throw usage(
-    `Cannot use the isolation "${name}"`,
-    'It is "auto", "root", "subids" or "single"; "tsbuild doctor" tells which work here.',
-  );
 }
 
 /** The registry is always asked for what a tag means now, so only what forbids that is not there. */

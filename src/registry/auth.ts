@@ -53,6 +53,19 @@ export function credentialStore(configPath: string | undefined): CredentialStore
   };
 }
 
+/** What a config.json has, without the secrets. @throws ERR_USAGE when it cannot be read */
+export async function credentialEntries(path: string): Promise<{
+  /** Kinds of the credentials kept in the file itself, by host. */
+  readonly kept: ReadonlyMap<string, Credentials['kind']>;
+  /** Helpers by host, and the one for all others. */
+  readonly helpers: ReadonlyMap<string, string>;
+  readonly store: string | undefined;
+}> {
+  const { auths, helpers, store } = await readConfig(path);
+  const kept = [...auths].map(([host, entry]) => [host, parseAuth(entry).kind] as const);
+  return { kept: new Map(kept), helpers, store };
+}
+
 async function readConfig(path: string): Promise<DockerConfig> {
   let json: unknown;
   try {

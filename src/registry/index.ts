@@ -1,6 +1,7 @@
 /** Where base images come from. */
 
 export { type RegistryClient, type RegistryClientOptions, createRegistryClient } from './client.ts';
+export { type CredentialSource, describeCredentials } from './describe-credentials.ts';
 export type { ImageSource, PulledImage } from './image-source.ts';
 export {
   formatLayoutLocation,

@@ -52,9 +52,8 @@ function diagnoseRoot(facts: Facts): Refusal {
     return {
       reason: 'root may not create mount namespaces here: CAP_SYS_ADMIN is missing',
       fix: setting(facts, {
-        docker:
-          'docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined',
-        podman: 'podman run --cap-add SYS_ADMIN --security-opt unmask=ALL',
+        docker: 'docker run --cap-add SYS_ADMIN --security-opt apparmor=unconfined',
+        podman: 'podman run --cap-add SYS_ADMIN',
         kubernetes: 'securityContext.privileged: true',
       }),
     };
