@@ -46,11 +46,16 @@ export function expandReporting(
   } finally {
     for (const name of unset) {
       if (scope.declared.has(name) || NOT_EXPORTED.includes(name)) continue;
-      const close = suggest(name, scope.variables.keys(), { exactCase: true }) ?? '';
-      warn(RULES.UndefinedVar, name, close);
+      const { variables } = scope;
+      const isComparable = variables.size <= MAX_COMPARED;
+      const close = isComparable ? suggest(name, variables.keys(), { exactCase: true }) : '';
+      warn(RULES.UndefinedVar, name, close ?? '');
     }
   }
 }
+
+/** With more variables, looking for a likely one costs more than the whole check. */
+const MAX_COMPARED = 500;
 
 /** Declared, but never in the environment (ARG-10). */
 export const NOT_EXPORTED = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE'];

@@ -1,6 +1,6 @@
 /** Fixes of FROM: casing of `as` and of stage names, a platform that is the default anyway. */
 
-import type { CopyInstruction, Dockerfile, FromInstruction, RunInstruction } from '../ast.ts';
+import type { CopyInstruction, Dockerfile, Flag, FromInstruction, RunInstruction } from '../ast.ts';
 import type { Edit, Fix } from './options.ts';
 import type { SourceLines } from './source-lines.ts';
 
@@ -17,7 +17,7 @@ export function matchAs(from: FromInstruction, lines: SourceLines): Fix | undefi
 /** A stage's name in lower case, with every `--from` and `from=` that names it; else nothing. */
 export function renameStage(
   from: FromInstruction,
-  { instructions }: Dockerfile,
+  dockerfile: Dockerfile,
   lines: SourceLines,
 ): Fix | undefined {
   const { name } = from;
@@ -26,28 +26,58 @@ export function renameStage(
   const start = from.text.length - name.length;
   const edits: (Edit | undefined)[] = [edited(from, { start, length: name.length, text }, lines)];
   // Above it, the name is an image's.
-  for (const instruction of instructions.slice(instructions.indexOf(from))) {
-    if (instruction.flags.length === 0) continue;
-    if (instruction.kind !== 'copy' && instruction.kind !== 'run') continue;
-    edits.push(...referencesTo(text, instruction, lines));
+  for (const instruction of usersOf(dockerfile).get(text) ?? []) {
+    const isBelow = instruction.range.start.line > from.range.start.line;
+    if (isBelow) edits.push(...referencesTo(text, instruction, lines));
   }
   const found = edits.filter((edit) => edit !== undefined);
   if (found.length < edits.length) return undefined;
   return { description: `write the stage's name as "${text}"`, edits: found };
 }
 
+type User = CopyInstruction | RunInstruction;
+
+const users = new WeakMap<Dockerfile, ReadonlyMap<string, readonly User[]>>();
+
+/** The instructions that take something from a stage, by its name in lower case; found once for all names. */
+function usersOf(dockerfile: Dockerfile): ReadonlyMap<string, readonly User[]> {
+  const known = users.get(dockerfile);
+  if (known !== undefined) return known;
+  const found = new Map<string, User[]>();
+  for (const instruction of dockerfile.instructions) {
+    if (instruction.kind !== 'copy' && instruction.kind !== 'run') continue;
+    const names = instruction.flags.map((flag) => nameIn(instruction, flag).written.toLowerCase());
+    for (const name of new Set(names)) {
+      const list = found.get(name);
+      if (list === undefined) found.set(name, [instruction]);
+      else list.push(instruction);
+    }
+  }
+  users.set(dockerfile, found);
+  return found;
+}
+
+/** The stage that a flag names, '' for none, and what follows it. */
+function nameIn(
+  { kind }: User,
+  { name, value }: Flag,
+): { readonly written: string; readonly rest: string } {
+  const isOurs = name === (kind === 'copy' ? 'from' : 'mount');
+  const pattern = kind === 'copy' ? /^(.*)()$/s : /^(?:|.*?,)\s*from\s*=([^,]*)(.*)$/is;
+  const [, written = '', rest = ''] = (isOurs && pattern.exec(value ?? '')) || [];
+  return { written, rest };
+}
+
 /** Those in another case; undefined for one that is not written plainly. */
 function referencesTo(
   stage: string,
-  { kind, flags }: CopyInstruction | RunInstruction,
+  instruction: User,
   lines: SourceLines,
 ): readonly (Edit | undefined)[] {
-  const pattern = kind === 'copy' ? /^(.*)()$/s : /^(?:|.*?,)\s*from\s*=([^,]*)(.*)$/is;
-  const flagName = kind === 'copy' ? 'from' : 'mount';
-  return flags.flatMap(({ name, value, range }) => {
-    const [, written = '', rest = ''] = pattern.exec(value ?? '') ?? [];
-    if (name !== flagName || value === undefined || written.toLowerCase() !== stage) return [];
-    if (written === stage) return [];
+  return instruction.flags.flatMap((flag) => {
+    const { written, rest } = nameIn(instruction, flag);
+    const { name, value, range } = flag;
+    if (value === undefined || written.toLowerCase() !== stage || written === stage) return [];
     const before = value.slice(0, value.length - rest.length - written.length);
     const isPlain = lines.slice(range) === `--${name}=${value}`;
     return [isPlain ? { range, text: `--${name}=${before}${stage}${rest}` } : undefined];

@@ -24,9 +24,14 @@ export function dropEmptyLines(
   { end }: SourceRange,
   lines: SourceLines,
 ): Fix | undefined {
-  const instruction = instructions.find(
-    ({ range }) => range.start.line <= end.line && end.line <= range.end.line,
-  );
+  // The last one that begins above.
+  let [low, high] = [0, instructions.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((instructions[middle]?.range.start.line ?? 0) <= end.line) low = middle + 1;
+    else high = middle;
+  }
+  const instruction = instructions[low - 1];
   if (instruction === undefined) return undefined;
   const edits: Edit[] = [];
   for (let line = instruction.range.start.line + 1; line <= end.line; line++) {

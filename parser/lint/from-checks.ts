@@ -6,6 +6,7 @@ import { expandWord } from '../expand.ts';
 import type { GlobalVariables } from './global-args.ts';
 import { dropPlatform } from './fixes-from.ts';
 import type { Fix } from './options.ts';
+import { readPlatform } from './platforms.ts';
 import type { Reporter, Warn } from './reporter.ts';
 import { RULES } from './rules.ts';
 import type { SourceLines } from './source-lines.ts';
@@ -91,25 +92,11 @@ function warnUndeclared(
   }
 }
 
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86_64: 'amd64',
-  'x86-64': 'amd64',
-  aarch64: 'arm64',
-  armhf: 'arm',
-  armel: 'arm',
-  i386: '386',
-};
-const SYSTEMS = ['linux', 'windows', 'darwin', 'freebsd'];
-
 /** A constant platform that the stage's name does not tell of. What is no platform fails in the build. */
-function isForeign(platform: string, stage: string): boolean {
-  const parts = platform.toLowerCase().split('/');
-  if (parts.length > 3 || !parts.every((part) => /^[a-z0-9_.()-]+$/.test(part))) return false;
-  const [first = '', second] = parts;
-  const isAlone = second === undefined && !SYSTEMS.includes(first);
-  const os = isAlone ? 'linux' : first.replace(/\(.*\)$/, '');
-  const written = isAlone ? first : second;
-  const architecture = written === undefined ? undefined : (ARCHITECTURES[written] ?? written);
+function isForeign(text: string, stage: string): boolean {
+  const platform = readPlatform(text);
+  if (platform === undefined) return false;
+  const { os, architecture } = platform;
   return !stage.includes(os) && (architecture === undefined || !stage.includes(architecture));
 }
 

@@ -1,11 +1,13 @@
 /** Checks that need to know what is true at an instruction: variables, shell, directory. */
 
 import { parseInstruction } from '../dockerfile.ts';
-import type { Instruction } from '../ast.ts';
+import type { FromInstruction, Instruction } from '../ast.ts';
+import { expandWord } from '../expand.ts';
 import type { StageChecks } from './context.ts';
 import { DEFAULT_PLATFORM } from './global-args.ts';
 import { checkInstruction } from './instruction-checks.ts';
 import type { BaseImageFacts } from './options.ts';
+import { readPlatform } from './platforms.ts';
 import { RULES } from './rules.ts';
 import { StageScope } from './stage-scope.ts';
 import type { LintStage } from './stages.ts';
@@ -14,6 +16,7 @@ import type { LintStage } from './stages.ts';
 export class StageChecker {
   readonly #checks: StageChecks;
   readonly #ends = new Map<LintStage, StageScope>();
+  readonly #facts = new Map<LintStage, BaseImageFacts | undefined>();
 
   constructor(checks: StageChecks) {
     this.#checks = checks;
@@ -24,13 +27,14 @@ export class StageChecker {
     const known = this.#ends.get(stage);
     if (known !== undefined) return known;
     const { dockerfile, reporter } = this.#checks;
-    const facts = stage.base === undefined ? this.#factsOf(stage) : undefined;
-    if (facts !== undefined) this.#checkPlatform(stage, facts);
     const parent = stage.base === undefined ? undefined : this.check(stage.base);
+    const facts = this.#factsOf(stage);
+    this.#facts.set(stage, facts);
+    if (parent === undefined && facts !== undefined) this.#checkPlatform(stage, facts);
     const scope = new StageScope({ parent, facts, escape: dockerfile.escape });
     this.#ends.set(stage, scope);
-    const context = { ...this.#checks, scope, facts: this.#factsOf(stage) };
-    for (const trigger of triggersOf(stage, facts)) {
+    const context = { ...this.#checks, scope, facts };
+    for (const trigger of triggersOf(stage, parent === undefined ? facts : undefined)) {
       // A trigger has no place in the file; the FROM that sets it off has.
       const warn = reporter.at(stage.from);
       checkInstruction(trigger, { ...context, warn, warnFixable: () => warn });
@@ -50,22 +54,34 @@ export class StageChecker {
     return this.#ends.get(stage);
   }
 
-  #factsOf(stage: LintStage): BaseImageFacts | undefined {
-    let first = stage;
-    while (first.base !== undefined) first = first.base;
-    return first.isScratch ? undefined : this.#checks.options.baseImage?.(first.index);
+  /** About the image that the stage begins with; its base was checked before. */
+  #factsOf({ base, isScratch, index }: LintStage): BaseImageFacts | undefined {
+    if (base !== undefined) return this.#facts.get(base);
+    return isScratch ? undefined : this.#checks.options.baseImage?.(index);
+  }
+
+  /** Its own, when it has one that can be evaluated; an empty one is the build's. */
+  #platformOf({ platform }: FromInstruction): string | undefined {
+    const { globals, dockerfile } = this.#checks;
+    if (platform === undefined) return undefined;
+    try {
+      const { escape } = dockerfile;
+      return expandWord(platform, (name) => globals.values.get(name), { escape }) || undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** The variant does not matter. */
   #checkPlatform({ from }: LintStage, { platform: actual }: BaseImageFacts): void {
     const { options, reporter } = this.#checks;
-    // With a platform of its own, the image was chosen for it.
-    if (actual === undefined || from.platform !== undefined) return;
-    const [os = '', architecture = ''] = (options.platform ?? DEFAULT_PLATFORM).split('/');
-    if (actual.os === os && actual.architecture === architecture) return;
+    const written = this.#platformOf(from) ?? options.platform ?? DEFAULT_PLATFORM;
+    const expected = readPlatform(written);
+    if (actual === undefined || expected?.architecture === undefined) return;
+    if (actual.os === expected.os && actual.architecture === expected.architecture) return;
     const found = `${actual.os}/${actual.architecture}`;
-    const expected = `${os}/${architecture}`;
-    reporter.at(from)(RULES.InvalidBaseImagePlatform, from.image.text, found, expected);
+    const wanted = `${expected.os}/${expected.architecture}`;
+    reporter.at(from)(RULES.InvalidBaseImagePlatform, from.image.text, found, wanted);
   }
 }
 

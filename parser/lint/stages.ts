@@ -85,9 +85,18 @@ function tryExpand(
 
 /** By name, else by index. */
 export function findStage(stages: readonly LintStage[], name: string): LintStage | undefined {
-  const named = stages.findLast((stage) => stage.name !== '' && stage.name === name.toLowerCase());
-  return named ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined);
+  let named = byNames.get(stages);
+  if (named === undefined) {
+    // Of several the last one.
+    named = new Map(stages.map((stage) => [stage.name, stage]));
+    named.delete('');
+    byNames.set(stages, named);
+  }
+  return named.get(name.toLowerCase()) ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined);
 }
+
+/** For one list of stages, which never changes. */
+const byNames = new WeakMap<readonly LintStage[], Map<string, LintStage>>();
 
 /** What `COPY --from` and mounts name. */
 function sourcesOf(stage: LintStage): readonly string[] {

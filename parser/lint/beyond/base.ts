@@ -2,7 +2,13 @@
 
 import type { Instruction } from '../../ast.ts';
 import { expandWord } from '../../expand.ts';
-import { type BeyondChecks, type BeyondStage, instructionsOf } from './context.ts';
+import {
+  type BeyondChecks,
+  type BeyondStage,
+  instructionsOf,
+  type StageRun,
+  type UserInstruction,
+} from './context.ts';
 import { OWN_RULES } from './rules.ts';
 
 /** A base image must say which version it is. What cannot be evaluated is passed over. */
@@ -36,44 +42,49 @@ function evaluate(
 
 const ROOT = /^(?:root|0)(?::|$)/;
 
-/** Only for an image that says what it runs, and only when its user is known. */
+/** Images that are made to run as somebody else, as their names say. */
+const ROOTLESS = /non-?root|rootless|unprivileged|^cgr\.dev\//;
+
+/** Only for an image that says what it runs. */
 export function checkUser(
   stage: BeyondStage,
-  { dockerfile, reporter, options }: BeyondChecks,
+  { dockerfile, globals, reporter, options }: BeyondChecks,
 ): void {
   const { from, instructions } = stage.stage;
   const isResult =
     options.target === undefined || options.target === ''
       ? dockerfile.instructions.findLast(({ kind }) => kind === 'from') === from
       : [stage.stage.name, String(stage.stage.index)].includes(options.target.toLowerCase());
+  if (!isResult) return;
   const all = instructionsOf(stage);
-  if (!isResult || !all.some(({ kind }) => kind === 'cmd' || kind === 'entrypoint')) return;
+  if (!all.some(({ kind }) => kind === 'cmd' || kind === 'entrypoint')) return;
   const user = all.findLast(isUser);
   if (user !== undefined) {
     const own = instructions.includes(user) ? user : from;
-    if (ROOT.test(user.value)) reporter.at(own)(OWN_RULES.RunsAsRoot);
+    if (ROOT.test(user.value)) reporter.at(own)(OWN_RULES.RunsAsRoot, '');
     return;
   }
-  if (knownUser(stage) === 'root') reporter.at(from)(OWN_RULES.RunsAsRoot);
+  const known = knownUser(stage);
+  const image = evaluate(stage.root.from.image.text, globals.values, dockerfile.escape);
+  if (known === 'root') reporter.at(from)(OWN_RULES.RunsAsRoot, '');
+  else if (known === undefined && image !== undefined && !ROOTLESS.test(image)) {
+    reporter.at(from)(OWN_RULES.RunsAsRoot, image);
+  }
 }
 
-type User = Extract<Instruction, { readonly kind: 'user' | 'workdir' | 'stopsignal' }>;
-
-export function isUser(instruction: Instruction): instruction is User {
+function isUser(instruction: Instruction): instruction is UserInstruction {
   return instruction.kind === 'user';
 }
 
 /** Who an image's processes are before any USER; undefined when nobody knows. */
-export function knownUser({ root, facts }: BeyondStage): 'root' | 'other' | undefined {
+function knownUser({ root, facts }: BeyondStage): 'root' | 'other' | undefined {
   if (root.isScratch) return 'root';
   if (facts?.user === undefined) return undefined;
   return facts.user === '' || ROOT.test(facts.user) ? 'root' : 'other';
 }
 
 /** Who a RUN is, as far as USER and the base image say. */
-export function userAt(stage: BeyondStage, run: Instruction): 'root' | 'other' | undefined {
-  const all = instructionsOf(stage);
-  const user = all.slice(0, all.indexOf(run)).findLast(isUser);
+export function userOf({ user }: StageRun, stage: BeyondStage): 'root' | 'other' | undefined {
   if (user === undefined) return knownUser(stage);
   if (user.value.includes('$')) return undefined;
   return ROOT.test(user.value) ? 'root' : 'other';

@@ -10,7 +10,7 @@ import type { LintStage } from '../stages.ts';
 import { checkPinned, checkUser } from './base.ts';
 import { type BeyondChecks, beyondStages } from './context.ts';
 import { checkLayers } from './layers.ts';
-import { checkPackages, needsAptLists } from './packages.ts';
+import { checkPackages, decidedBy, needsAptLists } from './packages.ts';
 import { checkGlobalSecrets, checkSecrets } from './secrets.ts';
 import { checkShellUse } from './shell-use.ts';
 import { checkBuildArgs, checkStages } from './usage.ts';
@@ -38,6 +38,7 @@ export function checkBeyond({ stages, needed, scopeOf, ...run }: BeyondRun): voi
     ...run,
     allStages,
     stages: own,
+    decides: decidedBy(dockerfile),
     needsAptLists: () => (isNeeded ??= needsAptLists(allStages, dockerfile)),
   };
   checkGlobalSecrets(checks);

@@ -21,6 +21,8 @@ export interface BeyondChecks {
   /** Those that the target needs. */
   readonly stages: readonly BeyondStage[];
   readonly allStages: readonly BeyondStage[];
+  /** Something in the file, such as a configuration that it writes, decides it for all. */
+  readonly decides: { readonly aptRecommends: boolean; readonly pipCache: boolean };
   /** Somebody installs from package lists that an earlier RUN left there. */
   readonly needsAptLists: () => boolean;
 }
@@ -41,6 +43,19 @@ export interface BeyondStage {
 export interface StageRun extends RunCalls {
   /** SHELL has `-o pipefail`. */
   readonly hasPipefail: boolean;
+  /** The last USER before, of the stage or its bases. */
+  readonly user: UserInstruction | undefined;
+}
+
+export type UserInstruction = Extract<
+  Instruction,
+  { readonly kind: 'user' | 'workdir' | 'stopsignal' }
+>;
+
+/** What holds between a stage's instructions. */
+interface RunState {
+  readonly shell: readonly string[];
+  readonly user: UserInstruction | undefined;
 }
 
 interface StageSource {
@@ -55,16 +70,14 @@ interface StageSource {
 export function beyondStages(source: StageSource): readonly BeyondStage[] {
   const { stages, options, scopeOf } = source;
   const imageStages = findImageStages(stages, options.target);
-  const done = new Map<
-    LintStage,
-    { readonly root: LintStage; readonly shell: readonly string[] }
-  >();
+  const done = new Map<LintStage, RunState & { readonly root: LintStage }>();
   return stages.map((stage) => {
     const base = stage.base && done.get(stage.base);
     const root = base?.root ?? stage;
     const facts = root.isScratch ? undefined : options.baseImage?.(root.index);
-    const { runs, shell } = readRuns(stage, base?.shell ?? facts?.shell ?? [], source);
-    done.set(stage, { root, shell });
+    const before = base ?? { shell: facts?.shell ?? [], user: undefined };
+    const { runs, after } = readRuns(stage, before, source);
+    done.set(stage, { root, ...after });
     const isImage = imageStages.has(stage);
     return { stage, root, isImage, facts, scope: scopeOf(stage), runs };
   });
@@ -93,24 +106,25 @@ function findImageStages(
   return found;
 }
 
-/** With the shell that is in force at the end. */
+/** With what is in force at the end. */
 function readRuns(
   { instructions }: LintStage,
-  inherited: readonly string[],
+  before: RunState,
   { lines, options, escape }: StageSource,
-): { readonly runs: readonly StageRun[]; readonly shell: readonly string[] } {
+): { readonly runs: readonly StageRun[]; readonly after: RunState } {
   const runs: StageRun[] = [];
   const isWindows = escape === '`' || options.platform?.startsWith('windows') === true;
-  let shell = inherited;
+  let { shell, user } = before;
   for (const instruction of instructions) {
     if (instruction.kind === 'shell') shell = instruction.argv;
+    if (instruction.kind === 'user') user = instruction;
     if (instruction.kind !== 'run') continue;
     const [command] = shell;
     const isPosix = command === undefined ? !isWindows : isPosixShell(command);
     const hasPipefail = shell.includes('pipefail');
-    runs.push({ ...readRun(instruction, { lines, isPosix }), hasPipefail });
+    runs.push({ ...readRun(instruction, { lines, isPosix }), hasPipefail, user });
   }
-  return { runs, shell };
+  return { runs, after: { shell, user } };
 }
 
 /** Whether a mount of these types covers a directory, or may: its target has a variable. */

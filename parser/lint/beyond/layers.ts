@@ -18,7 +18,9 @@ export function checkLayers(stage: BeyondStage, checks: BeyondChecks): void {
 }
 
 const URL = /^(?:https?|git|ssh|ftp):\/\/|^git@|\.git(?:#.*)?$/i;
-const ARCHIVE = /\.(?:tar|t[gbx]z2?|tzst|gz|bz2|xz|zst|lzma|z|\*|[^.]*\*)(?:\.[^.]*)?$/i;
+/** Also packages that are tars by another name. */
+const ARCHIVE =
+  /\.(?:apk|box|crate|gem|ova|tar|t[gblx]z2?|tzst|gz|bz2|xz|zst|lzma|z|\*|[^.]*\*)(?:\.[^.]*)?$/i;
 
 function checkAdd(add: AddInstruction, { reporter, lines }: BeyondChecks): void {
   const { sources, checksum, keepGitDir, unpack } = add;
@@ -43,15 +45,16 @@ function checkAdd(add: AddInstruction, { reporter, lines }: BeyondChecks): void 
 
 function mayBeArchive(path: string): boolean {
   const name = baseName(path.replace(/["'\]]/g, ''));
-  return (
-    ARCHIVE.test(name) || (/[*?[]/.test(name) && !/[*?\]]\.[\w-]+$/.test(name) && name !== '*')
-  );
+  return ARCHIVE.test(name) || (/[*?[]/.test(name) && !/[*?\]]\.[\w-]+$/.test(name));
 }
 
-/** A name with an ending, or a directory: what has neither could be an archive all the same. */
+/** A directory, or a name with an ending of another kind of file: anything else could be an archive. */
 function isNoArchive(path: string): boolean {
-  return /(?:^|\/)\.{0,2}$|\/$/.test(path) || /[^./]\.[A-Za-z]\w*$/.test(baseName(path));
+  return /(?:^|\/)\.{0,2}$|\/$/.test(path) || NO_ARCHIVE.test(baseName(path));
 }
+
+const NO_ARCHIVE =
+  /[^./]\.(?:bat|c|cc|cer|cfg|cmd|cnf|conf|config|cpp|crt|cs|css|csv|deb|diff|ear|env|exe|go|gradle|gpg|h|html?|in|ini|j2|jar|java|json|key|kts?|list|lock|lua|m?jsx?|md|mod|patch|pem|php|pl|properties|proto|ps1|pub|py|rb|repo|rpm|rs|rules|scala|service|sh|socket|sql|sum|svg|template|tmpl|toml|tpl|tsx?|txt|vue|war|whl|xml|ya?ml|zip)$/i;
 
 /** One report for each COPY that spoils something. */
 function checkDependencies({ stage, runs }: BeyondStage, checks: BeyondChecks): void {
@@ -62,11 +65,12 @@ function checkDependencies({ stage, runs }: BeyondStage, checks: BeyondChecks): 
   if (!stage.instructions.some(isWholeContext)) return;
   const bases = chainOf(stage).slice(0, -1);
   const seen = new Set(bases.flatMap(({ instructions }) => toolsOf(instructions)));
+  const calls = new Map(runs.map((run) => [run.run, run.calls]));
   let copy: CopyInstruction | AddInstruction | undefined;
   for (const instruction of stage.instructions) {
     if (isWholeContext(instruction)) copy ??= instruction;
     if (instruction.kind !== 'run') continue;
-    const install = installOf(instruction, runs);
+    const install = installOf(calls.get(instruction) ?? []);
     if (install === undefined || seen.has(install.tool)) continue;
     seen.add(install.tool);
     if (copy === undefined || instruction.mounts.some((mount) => /type=cache/.test(mount)))
@@ -97,8 +101,7 @@ function isWholeContext(instruction: Instruction): instruction is CopyInstructio
   );
 }
 
-function installOf(run: RunInstruction, runs: readonly StageRun[]): DependencyInstall | undefined {
-  const calls = runs.find((candidate) => candidate.run === run)?.calls ?? [];
+function installOf(calls: StageRun['calls']): DependencyInstall | undefined {
   for (const call of calls) {
     const install = findDependencyInstall(call);
     if (install !== undefined) return install;

@@ -73,6 +73,14 @@ function installsWithoutUpdate({ calls }: StageRun): boolean {
   return install >= 0 && (update < 0 || install < update);
 }
 
+/** What a configuration file or a variable says for all that is installed. */
+export function decidedBy({ source }: Dockerfile): BeyondChecks['decides'] {
+  return {
+    aptRecommends: /Install-Recommends/i.test(source.replaceAll('--no-install-recommends', '')),
+    pipCache: /PIP_NO_CACHE_DIR|pip\.conf|config\s+(?:--\S+\s+)?set\s+\S*no-cache-dir/.test(source),
+  };
+}
+
 const REMOVE = 'rm -rf /var/lib/apt/lists/*';
 
 /** At the end of the line, or on a line of its own where the RUN has several. */
@@ -100,11 +108,7 @@ function addCommand({ run, scripts, calls }: StageRun, written: string): Edit | 
 function checkRecommends(install: Install, { run }: StageRun, checks: BeyondChecks): void {
   const { args } = install.call;
   const isSaid = args.some(({ text }) => /install-recommends|OPT|FLAG|ARG/i.test(text));
-  // A configuration file may say it for all.
-  const isConfigured = /Install-Recommends/i.test(
-    checks.dockerfile.source.replaceAll('--no-install-recommends', ''),
-  );
-  if (isSaid || isConfigured || install.packages.length === 0) return;
+  if (isSaid || checks.decides.aptRecommends || install.packages.length === 0) return;
   checks.reporter.fixable(run, () => addFlag(install, '--no-install-recommends'))(
     OWN_RULES.AptRecommendsInstalled,
   );
@@ -153,10 +157,9 @@ function checkPip(
   { run, checks }: { readonly run: StageRun; readonly checks: BeyondChecks },
 ): void {
   const { call, packages } = install;
-  const { source } = checks.dockerfile;
   const isOff =
     scope?.variables.has('PIP_NO_CACHE_DIR') === true ||
-    /PIP_NO_CACHE_DIR|pip\.conf|config\s+(?:--\S+\s+)?set\s+\S*no-cache-dir/.test(source) ||
+    checks.decides.pipCache ||
     call.args.some(({ text }) => /^--(?:no-cach|cache-dir)|FLAG|OPT|ARG/.test(text));
   const isRemoved = run.calls.some(
     ({ name, args }) =>

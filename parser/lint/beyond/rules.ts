@@ -119,7 +119,10 @@ export const OWN_RULES = {
     description: 'The image starts its program as root',
     url: page('runs-as-root'),
     level: 'note',
-    message: () => 'The program of this image runs as root; name another USER',
+    message: (unknown: string) =>
+      unknown === ''
+        ? 'The program of this image runs as root; name another USER'
+        : `No USER is set: the program of this image runs as root unless "${unknown}" names a user`,
   },
   PipeWithoutPipefail: {
     name: 'PipeWithoutPipefail',

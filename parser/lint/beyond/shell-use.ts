@@ -1,6 +1,6 @@
 /** Checks of how RUN uses the shell: pipes that hide a failure, `cd` for nothing, sudo for root. */
 
-import { userAt } from './base.ts';
+import { userOf } from './base.ts';
 import type { BeyondChecks, BeyondStage, StageRun } from './context.ts';
 import { OWN_RULES } from './rules.ts';
 import { baseName } from './run-scripts.ts';
@@ -45,10 +45,10 @@ function checkCd({ run, calls }: StageRun, { reporter }: BeyondChecks): void {
   if (!isPart && !isReturn) reporter.at(run)(OWN_RULES.CdWithoutEffect, directory.text);
 }
 
-function checkSudo({ run, calls }: StageRun, stage: BeyondStage, { reporter }: BeyondChecks): void {
-  const call = calls.find(({ command }) => baseName(command.words[0]?.value ?? '') === 'sudo');
+function checkSudo(run: StageRun, stage: BeyondStage, { reporter }: BeyondChecks): void {
+  const call = run.calls.find(({ command }) => baseName(command.words[0]?.value ?? '') === 'sudo');
   const args = call?.command.words.slice(1) ?? [];
   // As another user, or with other rights.
   const isPlain = args[0] !== undefined && !args[0].text.startsWith('-');
-  if (isPlain && userAt(stage, run) === 'root') reporter.at(run)(OWN_RULES.SudoAsRoot);
+  if (isPlain && userOf(run, stage) === 'root') reporter.at(run.run)(OWN_RULES.SudoAsRoot);
 }

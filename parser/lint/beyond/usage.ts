@@ -9,6 +9,7 @@ import { OWN_RULES } from './rules.ts';
 /**
  * With a target, somebody chose; without one, the last stage is what counts (FROM-8). Several stages
  * that have a name and no user are most likely targets: then only those without a name are reported.
+ * So is one with a name that only collects files from others, for `--output`.
  */
 export function checkStages({ allStages, options, reporter }: BeyondChecks): void {
   if (options.target !== undefined && options.target !== '') return;
@@ -20,11 +21,17 @@ export function checkStages({ allStages, options, reporter }: BeyondChecks): voi
     return !used.has(stage) && !isMeant;
   });
   const hasTargets = unused.filter(({ name }) => name !== '').length > 1;
-  for (const { from, name, index } of unused) {
-    if (name !== '' && hasTargets) continue;
+  for (const stage of unused) {
+    const { from, name, index } = stage;
+    if (name !== '' && (hasTargets || isOutput(stage))) continue;
     const shown = from.name === undefined ? String(index) : `"${from.name}"`;
     reporter.at(from)(OWN_RULES.UnusedStage, shown);
   }
+}
+
+function isOutput({ isScratch, instructions }: LintStage): boolean {
+  const isTaken = instructions.every((each) => each.kind === 'copy' && each.from !== undefined);
+  return isScratch && isTaken && instructions.length > 0;
 }
 
 /** What `FROM build-$ARCH` may name with another value than today's. */

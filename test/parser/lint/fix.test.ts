@@ -140,7 +140,7 @@ const CASES: readonly Case[] = [
       ['add --chmod=1 a.txt /', 'copy --chmod=1 a.txt /'],
       ['ADD ["a b/", "/"]', 'COPY ["a b/", "/"]'],
     ],
-    kept: ['ADD rootfs /'],
+    kept: ['ADD rootfs /', 'ADD disk.img /', 'ADD my.layer /x/'],
   },
   {
     rule: 'AptRecommendsInstalled',
