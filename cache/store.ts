@@ -16,6 +16,7 @@ import { type LayerStore, layerStore } from './layers.ts';
 import { makeDirectory } from './make-directory.ts';
 import { openWorkspace, staleWorkspaces, type Workspace } from './lease.ts';
 import { type RecordStore, recordStore } from './records.ts';
+import { secretKey } from './secret-key.ts';
 
 export interface Store extends BlobStore, DownloadStore, LayerStore, RecordStore {
   /** The versioned folder: a valid OCI layout. */
@@ -28,6 +29,8 @@ export interface Store extends BlobStore, DownloadStore, LayerStore, RecordStore
   statCachePath(contextRoot: string): string;
   /** The directory of a cache mount; not made yet. */
   mountPath(id: string): string;
+  /** A key that never leaves the store, for digests of what must not be guessed. */
+  secretKey(): Promise<Uint8Array>;
   /** The folder of git commits: a bare repository for each, REMOTE/COMMIT. */
   readonly gitPath: string;
 }
@@ -63,6 +66,7 @@ export async function openStore(
     staleWorkspaces: () => staleWorkspaces(temporaries),
     statCachePath: (contextRoot) => join(path, 'stat', nameFor(resolve(contextRoot))),
     mountPath: (id) => join(path, 'mounts', nameFor(id)),
+    secretKey: () => secretKey(path),
     gitPath: join(path, 'git'),
   };
 }

@@ -14,6 +14,8 @@ import { contextUsers } from './solve/context-usage.ts';
 import { createStepContext } from './solve/create-context.ts';
 import { knownFindings } from './solve/known-findings.ts';
 import type { BaseImage } from './solve/layer.ts';
+import { guardedSecrets } from './solve/secret-guard.ts';
+import { checkDocuments, locateLeak } from './solve/secret-leaks.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
 import type { Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';
@@ -100,6 +102,8 @@ interface Running {
 async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildResult> {
   const { options, input, session, progress, signal } = running;
   const epoch = options.sourceDateEpoch ?? plan.sourceDateEpoch;
+  const { secrets } = sandboxOf(options);
+  session.guard.watchFor(guardedSecrets(plan, secrets, options.unguardedSecrets ?? []));
   const solved = await solve(
     plan,
     (stop, stage) =>
@@ -117,7 +121,11 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
     { progress, signal },
   );
   const layers = solved.get(plan.target)?.layers ?? [];
-  const blobs = await Promise.all(layers.map((layer) => session.layers.blob(layer)));
+  const blobs = await Promise.all(layers.map((layer) => session.layers.blob(layer))).catch(
+    (error: unknown) => {
+      throw locateLeak(error, solved);
+    },
+  );
   const image = assembleImage({
     target: plan.target,
     solved,
@@ -126,6 +134,7 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
     platform: plan.platform,
     epoch,
   });
+  checkDocuments(image, plan, session.guard);
   await exportImage(image, blobs, { ...running, epoch });
   return {
     digest: image.descriptor.digest,
@@ -180,6 +189,7 @@ async function exportImage(
 function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
   return {
     secrets: new Map(Object.entries(options.secrets ?? {})),
+    rotatingSecrets: new Set(options.rotatingSecrets),
     addHosts: options.addHosts ?? [],
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],

@@ -40,6 +40,12 @@ export interface BuildOptions {
   readonly platform?: string;
   /** Secrets by id: their bytes. */
   readonly secrets?: Readonly<Record<string, Uint8Array>>;
+  /** Ids of secrets whose change runs the steps again that mount them. */
+  readonly rotatingSecrets?: readonly string[];
+  /** Ids of secrets that may be in the image, and in the output of RUN, as they are. */
+  readonly unguardedSecrets?: readonly string[];
+  /** Agents for `RUN --mount=type=ssh`, by id: the socket of one, or files with private keys. */
+  readonly ssh?: Readonly<Record<string, readonly string[]>>;
   /** Extra lines of /etc/hosts for RUN: `name:address` or `name=address`. */
   readonly addHosts?: readonly string[];
   /** The network of RUNs that do not say. */

@@ -76,6 +76,7 @@ export async function openRequestSession(
     machine: work.request.machine,
     isolation: options.isolation,
     concurrency: options.concurrency,
+    ssh: options.ssh ?? {},
     attempts: work.attempts,
     progress: work.progress,
     signal: work.signal,

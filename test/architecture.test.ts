@@ -159,13 +159,19 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
 const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly string[] }[] = [
   {
     pattern: /node:child_process/,
-    // Credential helpers, and the system's git: no library speaks ssh and every server's dialect.
-    allowed: ['native/', 'src/registry/auth.ts', 'src/context/git-process.ts'],
+    // Credential helpers, and the system's git: no library speaks ssh and every server's dialect. And its
+    // ssh-agent: keys are in the memory of a program that was made for that.
+    allowed: [
+      'native/',
+      'src/registry/auth.ts',
+      'src/context/git-process.ts',
+      'src/solve/key-agent.ts',
+    ],
   },
   {
     pattern: /\bprocess\.(env|exit|exitCode|on|once|argv|stdin|stdout|stderr)\b/,
-    // git sees of the environment what is passed on, name by name, and nothing else.
-    allowed: ['src/cli/', 'src/context/git-process.ts'],
+    // git and ssh-agent see of the environment what is passed on, name by name, and nothing else.
+    allowed: ['src/cli/', 'src/context/git-process.ts', 'src/solve/key-agent.ts'],
   },
   { pattern: /\bconsole\./, allowed: ['src/cli/'] },
 ];

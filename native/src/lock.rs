@@ -48,7 +48,10 @@ pub fn lock(request: &LockRequest, cancel: &Cancel) -> Result<LockReply, Error> 
 
 /// Lets go of a lock. One that is not held is let go of already.
 pub fn unlock(request: &UnlockRequest) {
-    held().remove(&request.lock);
+    if let Some(file) = held().remove(&request.lock) {
+        // Not by closing it alone: a process that is just being started has it open, too.
+        let _ = rustix::fs::flock(&file, FlockOperation::Unlock);
+    }
 }
 
 fn pause(cancel: &Cancel) {

@@ -23,6 +23,7 @@ export interface Flags {
   readonly buildContext: readonly string[];
   readonly platform: readonly string[];
   readonly secret: readonly string[];
+  readonly ssh: readonly string[];
   readonly addHost: readonly string[];
   readonly network?: string;
   readonly isolation?: string;
@@ -169,6 +170,7 @@ function createOptions(): readonly Option[] {
     list('--build-context <name=source>', 'a further context: directory, URL, oci-layout://, …'),
     list('--platform <platform>', 'os/architecture[/variant] (default: of this machine)'),
     list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
+    list('--ssh <agent>', 'default, or ID[=SOCKET|KEY[,KEY]], for RUN --mount=type=ssh'),
     list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),
     new Option('--network <mode>', 'the network of RUN: default, none or host'),
     new Option('--isolation <mode>', 'of RUN: auto (the best that works), root, subids or single'),

@@ -51,7 +51,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   '--sbom <value>': NO_ATTESTATIONS,
   '--print <what>': 'Only building is there yet.',
   '--annotation <annotation>': 'Use "--label" for what belongs to the image.',
-  '--ssh <agent>': 'Use "--secret" for a key.',
   '--allow <entitlement>': 'No step gets more rights than the sandbox gives it.',
   '--cgroup-parent <group>': 'Limit the whole build from outside, e.g. with "systemd-run".',
   '--squash': 'Copy the result into a stage of its own: "FROM scratch", "COPY --from=…".',

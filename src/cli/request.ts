@@ -6,6 +6,7 @@ import { usage } from './argv.ts';
 import { type Environment, readSettings } from './environment.ts';
 import { isolationOf } from './isolation.ts';
 import { readSecrets } from './secrets.ts';
+import { readSsh } from './ssh.ts';
 import { parseBoolean, parseCount, parseSize, splitPair, unsupported } from './values.ts';
 
 /** How a build shows what it does. */
@@ -17,7 +18,7 @@ export interface BuildRequest {
   readonly progress: ProgressKind;
 }
 
-/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_SECRET_MISSING */
+/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_SECRET_MISSING, ERR_SSH_MISSING */
 export async function createRequest(flags: Flags, environment: Environment): Promise<BuildRequest> {
   refuseTwoInputs(flags);
   checkPull(flags.pull);
@@ -33,7 +34,8 @@ export async function createRequest(flags: Flags, environment: Environment): Pro
     outputs: flags.output,
     buildContexts: readBuildContexts(flags.buildContext),
     platform: platformOf(flags.platform, environment),
-    secrets: await readSecrets(flags.secret, environment),
+    ...(await readSecrets(flags.secret, environment)),
+    ssh: readSsh(flags.ssh, environment),
     addHosts: flags.addHost,
     network: networkOf(flags.network),
     isolation: isolationOf(flags.isolation),

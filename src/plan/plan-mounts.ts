@@ -8,12 +8,18 @@ import { CONTEXT, type Planning } from './planning.ts';
 import type { StageState } from './stage-state.ts';
 import type { CopyOrigin, PlannedMount } from './step.ts';
 
+export interface PlannedMounts<Image> {
+  readonly mounts: readonly PlannedMount<Image>[];
+  /** Where the first ssh mount, as written, has its socket. */
+  readonly sshSocket: string | undefined;
+}
+
 /** Sorted by target, so that parents come before what is mounted in them (RUN-23). */
 export async function planMounts<Image>(
   state: StageState<Image>,
   instruction: RunInstruction,
   planning: Planning<Image>,
-): Promise<readonly PlannedMount<Image>[]> {
+): Promise<PlannedMounts<Image>> {
   const planned: PlannedMount<Image>[] = [];
   let sshCount = 0;
   for (const [index, text] of instruction.mounts.entries()) {
@@ -29,9 +35,9 @@ export async function planMounts<Image>(
       throw locate(error, location);
     }
   }
-  return Object.freeze(
-    planned.sort((a, b) => Number(a.target > b.target) - Number(a.target < b.target)),
-  );
+  const sshSocket = planned.find(({ mount }) => mount.kind === 'ssh')?.target;
+  const mounts = planned.sort((a, b) => Number(a.target > b.target) - Number(a.target < b.target));
+  return { mounts: Object.freeze(mounts), sshSocket };
 }
 
 function targetOf<Image>(

@@ -20,12 +20,12 @@ export async function planRun<Image>(
   const argv = Object.freeze(isShell ? [...state.shell, ...words] : words);
   // Before anything is waited for: the number belongs to this instruction.
   const name = planning.nextName();
-  const mounts = await planMounts(state, instruction, planning);
+  const { mounts, sshSocket } = await planMounts(state, instruction, planning);
   return Object.freeze({
     kind: 'run',
     ...stepBase(state, planning, { name, history: layerEntry(runText(argv, state.args)) }),
     argv,
-    env: Object.freeze([...state.env].map(([key, value]) => `${key}=${value}`)),
+    env: environmentOf(state, sshSocket),
     proxyEnv: Object.freeze([...planning.args.proxyEnv]),
     cwd: state.workingDirectory,
     user: state.user,
@@ -36,6 +36,18 @@ export async function planRun<Image>(
     script,
     platform: state.platform,
   });
+}
+
+/** The first agent is the one that programs find, unless the image says otherwise (RUN-22). */
+function environmentOf<Image>(
+  { env }: StageState<Image>,
+  sshSocket: string | undefined,
+): readonly string[] {
+  const variables = [...env].map(([key, value]) => `${key}=${value}`);
+  if (sshSocket !== undefined && !env.has('SSH_AUTH_SOCK')) {
+    variables.push(`SSH_AUTH_SOCK=${sshSocket}`);
+  }
+  return Object.freeze(variables);
 }
 
 function refuseUnsupported(instruction: RunInstruction): void {

@@ -1,8 +1,7 @@
 /**
  * Cache mounts: directories that outlive the build, by id (RUN-16, RUN-17).
  *
- * Their content never enters a layer or a key. `--no-cache` empties those of the affected RUNs once
- * per build, as BuildKit does.
+ * Their content never enters a layer or a key. Who may use one when is in `cache-locks.ts`.
  */
 
 import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
@@ -31,62 +30,31 @@ export interface CacheRequest {
   readonly empty: boolean;
 }
 
-/** The directory of a cache mount, made when it is first used. @throws ERR_SOURCE_MISSING for `source` */
-export async function cacheDirectory(request: CacheRequest, context: StepContext): Promise<string> {
-  const { mount, empty } = request;
-  const { id, seed } = await identify(request, context);
-  const path = context.store.mountPath(id);
-  if (empty && !context.emptied.has(id)) await discard(path, context);
-  context.emptied.add(id);
+/**
+ * What to mount of a cache whose directory is at a path of the store, and is made when it is first used;
+ * the lock for it is held. @throws ERR_SOURCE_MISSING for `source`
+ */
+export async function cacheDirectory(
+  path: string,
+  request: CacheRequest,
+  context: StepContext,
+): Promise<string> {
+  const { mount } = request;
   if ((await stat(path).catch(() => undefined)) === undefined) {
+    const { seed } = await identify(request, context);
     await createCache(path, mount, seed, context);
   }
   return await pathWithin(join(path, 'fs', 'cache'), mount.source);
 }
 
-/**
- * Waits until nobody else has the caches of a RUN that do not want to be shared. Answers what lets
- * them go. Everybody locks in the order of the ids, each once: nobody waits in a circle.
- */
-export async function lockCaches(
-  requests: readonly CacheRequest[],
-  context: StepContext,
-): Promise<() => void> {
-  const ids = new Set<string>();
-  for (const request of requests) {
-    if (request.mount.sharing !== 'shared') ids.add((await identify(request, context)).id);
-  }
-  const turn = Promise.withResolvers<void>();
-  for (const id of [...ids].sort()) {
-    const before = context.locks.get(id) ?? Promise.resolve();
-    context.locks.set(
-      id,
-      before.then(() => turn.promise),
-    );
-    await before;
-  }
-  return turn.resolve;
-}
-
-async function identify(
+/** What tells a cache from others: its id, what it begins with, and as whose (RUN-17). */
+export async function identify(
   { mount, target, from }: CacheRequest,
   context: StepContext,
 ): Promise<{ readonly id: string; readonly seed: Origin | undefined }> {
   const seed = from === undefined ? undefined : await context.origins.open(from);
   const identity = [mount.id ?? target, seed?.identity, mount.mode, mount.uid, mount.gid];
   return { id: hexOf(digestOf(JSON.stringify(identity))), seed };
-}
-
-async function discard(path: string, { helpers, layers, signal }: StepContext): Promise<void> {
-  const aside = layers.temporary('mount');
-  // Moved first: whoever uses it still has it, whoever comes next makes a new one.
-  const moved = await rename(path, aside).then(
-    () => true,
-    () => false,
-  );
-  if (!moved) return;
-  const { helper } = await helpers.directories();
-  await helper.remove({ verb: 'remove', paths: [aside] }, { signal });
 }
 
 /** The directory, with its seed's content in it. Another build may be first: its directory is as good. */

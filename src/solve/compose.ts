@@ -82,14 +82,16 @@ async function composeBlob(
   places: Places,
   { wanted, context }: { readonly wanted: Wanted; readonly context: StepContext },
 ): Promise<void> {
-  const { layers, store, helpers, jobs, signal } = context;
+  const { layers, store, helpers, jobs, guard, signal } = context;
   const helper = places.directories ? (await helpers.directories()).helper : await helpers.files();
   const index = layers.temporary('index');
   const path = layers.temporary('blob');
   const blob = { path, compression: wanted.blob ? 'gzip' : 'none' } as const;
   const { roots, files } = places;
+  const secrets = wanted.blob ? guard.request : {};
+  const request = { verb: 'compose', list, roots, files, index, blob, ...secrets } as const;
   const reply = await jobs.run(
-    () => helper.compose({ verb: 'compose', list, roots, files, index, blob }, { signal }),
+    () => guard.composing(layer, () => helper.compose(request, { signal })),
     signal,
   );
   if (reply.blob === undefined) throw new TypeError('compose answered no blob');

@@ -59,13 +59,14 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     signal,
     now,
     epoch: options.epoch,
+    ssh: session.ssh,
+    guard: session.guard,
     sandbox: { ...options.sandbox, resolvConf: await readResolvConf() },
     executions: new Once<Executed>(),
     // Its failure is seen again, and reported, when the image asks for the same work.
     background: (work) => void work.catch(() => undefined),
     stubs: new Once<string>(),
-    locks: new Map(),
-    emptied: new Set(),
+    emptied: new Once<void>(),
     beforeExecution: async () => await checks.get('', () => checkMachine(options)),
     fetchFile: options.fetchFile,
     git: new GitSources({

@@ -9,6 +9,7 @@ import type { ComposeSources } from './compose-list.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
 import { type Limiter, Once } from './schedule.ts';
+import type { SecretGuard } from './secret-guard.ts';
 
 /** A layer as an image lists it. */
 export interface LayerBlob {
@@ -22,6 +23,8 @@ export interface LayerBlobsOptions {
   readonly helpers: Helpers;
   /** Apart from the jobs that steps wait for: it goes on beside them. */
   readonly compression: Limiter;
+  /** What must not be in a blob that is made here: it is a layer of the image. */
+  readonly guard: SecretGuard;
   readonly signal: AbortSignal;
 }
 
@@ -83,13 +86,14 @@ export class LayerBlobs {
   }
 
   async compress(layer: Layer, { list, places }: ComposeSources): Promise<LayerBlob> {
-    const { helpers, compression, signal } = this.#options;
+    const { helpers, compression, guard, signal } = this.#options;
     const { roots, files, directories } = places;
     const helper = directories ? (await helpers.directories()).helper : await helpers.files();
     const path = this.#temporary('blob');
     const blob = { path, compression: 'gzip' } as const;
+    const request = { verb: 'compose', list, roots, files, blob, ...guard.request } as const;
     const reply = await compression.run(
-      () => helper.compose({ verb: 'compose', list, roots, files, blob }, { signal }),
+      () => guard.composing(layer, () => helper.compose(request, { signal })),
       signal,
     );
     if (reply.blob === undefined) throw new TypeError('compose answered no blob');

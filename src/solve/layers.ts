@@ -20,6 +20,7 @@ import type { Layer } from './layer.ts';
 import { type LayerBlob, LayerBlobs } from './layer-blobs.ts';
 import { Places } from './places.ts';
 import { type Limiter, Once } from './schedule.ts';
+import type { SecretGuard } from './secret-guard.ts';
 
 /** Where the bytes of a layer's files are. */
 export type LayerContent =
@@ -34,6 +35,7 @@ export interface LayersOptions {
   readonly jobs: Limiter;
   /** Apart from the jobs that steps wait for: it goes on beside them. */
   readonly compression: Limiter;
+  readonly guard: SecretGuard;
   readonly signal: AbortSignal;
 }
 

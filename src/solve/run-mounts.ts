@@ -2,36 +2,28 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BindMount, CacheMount, SecretMount, TmpfsMount } from '../../parser/index.ts';
+import type { BindMount, CacheMount, TmpfsMount } from '../../parser/index.ts';
 import type { MountOperation } from '../../native/index.ts';
-import { TsbuildError } from '../errors.ts';
 import type { PlannedMount, RunStep } from '../plan/step.ts';
 import type { Entry } from '../tree/entry.ts';
 import { type Found, ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
 import { joinPath } from '../tree/path.ts';
-import { cacheDirectory, type CacheRequest, lockCaches } from './cache-mounts.ts';
+import { type HeldCaches, lockCaches } from './cache-locks.ts';
+import { cacheDirectory, type CacheRequest } from './cache-mounts.ts';
 import { composeLayer } from './compose.ts';
 import { copyEntries } from './copy-entries.ts';
 import type { BaseImage } from './layer.ts';
 import type { Origin } from './origins.ts';
 import { overlayStack } from './overlay-stack.ts';
+import type { PreparedMount, PreparedMounts } from './prepared-mounts.ts';
+import { secretIdentity, secretMount } from './secret-mounts.ts';
 import { selectMounted } from './selection.ts';
+import { sshMount } from './ssh-mounts.ts';
 import type { StepContext } from './step-context.ts';
 import { requireReadable } from './unreadable.ts';
 
 type Planned = PlannedMount<BaseImage>;
-
-/** Mounts ready to be performed. */
-export interface PreparedMounts {
-  readonly operations: readonly MountOperation[];
-  /** Secrets that are in the environment: `NAME=value`. */
-  readonly env: readonly string[];
-  readonly directories: readonly string[];
-  readonly files: readonly string[];
-  /** Lets go of locks; the mounts are gone by then. */
-  readonly release: () => void;
-}
 
 /** What of the mounts enters the key: contents of bind sources; ids of caches; names of secrets (design.md §5). */
 export async function mountInputs(
@@ -47,6 +39,7 @@ export async function mountInputs(
         mount.kind === 'bind' && from !== undefined
           ? bindIdentity(await context.origins.open(from), mount.source)
           : null,
+      ...(mount.kind === 'secret' && { value: await secretIdentity(mount, context) }),
     })),
   );
 }
@@ -56,33 +49,36 @@ export async function prepareMounts(
   step: RunStep<BaseImage>,
   context: StepContext,
 ): Promise<PreparedMounts> {
-  const caches = step.mounts.flatMap((planned) =>
-    planned.mount.kind === 'cache' ? [cacheRequest(planned, planned.mount, step)] : [],
+  const requests = new Map(
+    step.mounts.flatMap((planned) =>
+      planned.mount.kind === 'cache' ? [[planned, cacheRequest(planned, planned.mount, step)]] : [],
+    ),
   );
-  const release = await lockCaches(caches, context);
+  const caches = await lockCaches([...requests.values()], context);
   try {
     const prepared: PreparedMount[] = [];
-    for (const planned of step.mounts) prepared.push(await prepareMount(planned, step, context));
+    for (const planned of step.mounts) {
+      const request = requests.get(planned);
+      prepared.push(
+        request === undefined
+          ? await prepareMount(planned, context)
+          : await prepareCache(request, caches, context),
+      );
+    }
     return {
       operations: prepared.flatMap(({ operations }) => operations ?? []),
       env: prepared.flatMap(({ env }) => env ?? []),
       directories: prepared.flatMap(({ directories }) => directories ?? []),
       files: prepared.flatMap(({ files }) => files ?? []),
-      release,
+      release: caches.release,
     };
   } catch (error) {
-    release();
+    await caches.release();
     throw error;
   }
 }
 
-type PreparedMount = Partial<Omit<PreparedMounts, 'release'>>;
-
-async function prepareMount(
-  planned: Planned,
-  step: RunStep<BaseImage>,
-  context: StepContext,
-): Promise<PreparedMount> {
+async function prepareMount(planned: Planned, context: StepContext): Promise<PreparedMount> {
   const { mount, target } = planned;
   switch (mount.kind) {
     case 'bind': {
@@ -90,26 +86,30 @@ async function prepareMount(
       const points = isFile ? { files: [target] } : { directories: [target] };
       return { operations: [operation], ...points };
     }
-    case 'cache': {
-      const source = await cacheDirectory(cacheRequest(planned, mount, step), context);
-      const { readonly } = mount;
-      const flags = ['nosuid', 'nodev'] as const;
-      return {
-        operations: [{ kind: 'bind', source, target, readonly, recursive: false, flags }],
-        directories: [target],
-      };
-    }
+    case 'cache':
+      throw new TypeError('A cache is prepared with its lock');
     case 'tmpfs':
       return { operations: [tmpfs(mount, target)], directories: [target] };
     case 'secret':
       return secretMount(mount, target, context);
     case 'ssh':
-      if (!mount.required) return {};
-      throw new TsbuildError('ERR_UNSUPPORTED', {
-        message: 'Cannot mount an SSH agent: this version of tsbuild does not forward one',
-        details: { feature: 'RUN --mount=type=ssh' },
-      });
+      return await sshMount(mount, target, context);
   }
+}
+
+async function prepareCache(
+  request: CacheRequest,
+  caches: HeldCaches,
+  context: StepContext,
+): Promise<PreparedMount> {
+  const { mount, target } = request;
+  const source = await cacheDirectory(caches.pathOf(request), request, context);
+  const { readonly } = mount;
+  const flags = ['nosuid', 'nodev'] as const;
+  return {
+    operations: [{ kind: 'bind', source, target, readonly, recursive: false, flags }],
+    directories: [target],
+  };
 }
 
 function cacheRequest(
@@ -129,42 +129,6 @@ function tmpfs({ size, readonly }: TmpfsMount, target: string): MountOperation {
     readonly,
     flags,
     ...(size !== undefined && { size }),
-  };
-}
-
-function secretMount(mount: SecretMount, target: string, context: StepContext): PreparedMount {
-  const bytes = secretBytes(mount, context);
-  if (bytes === undefined) return {};
-  const env =
-    mount.env === undefined ? [] : [`${mount.env}=${Buffer.from(bytes).toString('utf8')}`];
-  if (target === '') return { env };
-  return { operations: [secretFile(mount, target, bytes)], env, files: [target] };
-}
-
-/** @throws ERR_SECRET_MISSING for a required one */
-function secretBytes(mount: SecretMount, { sandbox }: StepContext): Uint8Array | undefined {
-  const bytes = sandbox.secrets.get(mount.id);
-  if (bytes === undefined && mount.required) {
-    throw new TsbuildError('ERR_SECRET_MISSING', {
-      message: `Cannot mount secret ${mount.id}: not found`,
-      details: { id: mount.id },
-      hint: `Give it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=NAME.`,
-    });
-  }
-  return bytes;
-}
-
-function secretFile(mount: SecretMount, target: string, bytes: Uint8Array): MountOperation {
-  const executable = (mount.mode & 0o111) !== 0;
-  return {
-    kind: 'file',
-    target,
-    content: Buffer.from(bytes).toString('base64'),
-    mode: mount.mode,
-    uid: mount.uid,
-    gid: mount.gid,
-    readonly: true,
-    flags: ['nosuid', 'nodev', ...(executable ? [] : (['noexec'] as const))],
   };
 }
 
@@ -210,7 +174,9 @@ async function bindMount(
     origin.layers === undefined
       ? [await contextDirectory(origin, path, context)]
       : overlayStack(
-          await Promise.all(origin.layers.map((layer) => context.layers.directory(layer))),
+          await Promise.all(
+            origin.layers.slice(origin.tree.lowest).map((layer) => context.layers.directory(layer)),
+          ),
         );
   return {
     isFile,

@@ -5,7 +5,7 @@ import type { RunStep } from '../plan/step.ts';
 import { toPath } from '../tree/path.ts';
 import type { BaseImage } from './layer.ts';
 import { HOSTNAME, MOUNT_POINTS, maskMounts, rootMounts, textFile } from './root-mounts.ts';
-import type { PreparedMounts } from './run-mounts.ts';
+import type { PreparedMounts } from './prepared-mounts.ts';
 import type { StepContext } from './step-context.ts';
 import type { MountPoints } from './stubs.ts';
 

@@ -6,6 +6,7 @@ import type { Helper, RunRequest } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import type { RunStep } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
+import { OutputMask } from './mask-output.ts';
 import { OutputTail } from './output-tail.ts';
 import { overlayStack } from './overlay-stack.ts';
 import { HOSTNAME, parseHost } from './root-mounts.ts';
@@ -13,6 +14,7 @@ import { publishWritten } from './run-layer.ts';
 import { mountInputs, prepareMounts } from './run-mounts.ts';
 import { mountPoints, operationsOf } from './run-operations.ts';
 import { processOf } from './run-process.ts';
+import type { SecretGuard } from './secret-guard.ts';
 import type { Executed, StepContext, StepRunner } from './step-context.ts';
 import { stubLayer } from './stubs.ts';
 
@@ -86,15 +88,15 @@ async function execute(
         mounts: operationsOf(step, mounts, context),
         hostname: step.hostname ?? HOSTNAME,
         network: step.network === 'none' ? 'none' : 'host',
-        process: { ...command, env: [...command.env, ...mounts.env] },
+        process: { ...command, env: withSecrets(command.env, mounts.env) },
       },
-      { step, helper, signal: context.signal, onOutput },
+      { step, helper, guard: context.guard, signal: context.signal, onOutput },
     );
     const layer = await publishWritten(wrapper, tree, context);
     kept = true;
     return { layer, cached: false };
   } finally {
-    mounts.release();
+    await mounts.release();
     const paths = [scratch, ...(kept ? [] : [wrapper])];
     const { signal } = new AbortController(); // Also after an abort: what is left here is nobody's.
     // What cannot be removed now goes with the workspace; the first failure is the one to tell.
@@ -102,9 +104,17 @@ async function execute(
   }
 }
 
+/** A secret's variable goes before any other of its name: to have two is to have either. */
+function withSecrets(env: readonly string[], secrets: readonly string[]): readonly string[] {
+  const nameOf = (variable: string): string => variable.slice(0, variable.indexOf('='));
+  const names = new Set(secrets.map(nameOf));
+  return [...env.filter((variable) => !names.has(nameOf(variable))), ...secrets];
+}
+
 interface CommandOptions {
   readonly step: RunStep<BaseImage>;
   readonly helper: Helper;
+  readonly guard: SecretGuard;
   readonly signal: AbortSignal;
   readonly onOutput: OutputSink;
 }
@@ -112,16 +122,17 @@ interface CommandOptions {
 /** @throws ERR_STEP_FAILED with the last output */
 async function runCommand(
   request: RunRequest,
-  { step, helper, signal, onOutput }: CommandOptions,
+  { step, helper, guard, signal, onOutput }: CommandOptions,
 ): Promise<void> {
   const tail = new OutputTail();
-  const { exitCode } = await helper.run(request, {
-    signal,
-    onOutput: (stream, data) => {
-      tail.add(data);
-      onOutput(stream, data);
-    },
+  const secrets = guard.secrets.map(({ bytes }) => bytes);
+  const mask = new OutputMask(secrets, (stream, data) => {
+    tail.add(data);
+    onOutput(stream, data);
   });
+  const { exitCode } = await helper
+    .run(request, { signal, onOutput: (stream, data) => mask.write(stream, data) })
+    .finally(() => mask.end());
   if (exitCode !== 0) throw stepFailed(step, exitCode, tail.text());
 }
 

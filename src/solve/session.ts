@@ -9,6 +9,8 @@ import { Helpers } from './helpers.ts';
 import { Layers } from './layers.ts';
 import type { Isolation, Machine } from './rungs.ts';
 import { Limiter } from './schedule.ts';
+import { SecretGuard } from './secret-guard.ts';
+import { checkSshSources, SshAgents, type SshSources } from './ssh-agents.ts';
 
 export interface SessionOptions {
   readonly store: string;
@@ -20,6 +22,8 @@ export interface SessionOptions {
   readonly isolation?: Isolation | undefined;
   /** Default: as many layer jobs as processors; more RUNs, since those wait as often as they work. */
   readonly concurrency: number | undefined;
+  /** Agents for RUNs. */
+  readonly ssh: SshSources;
   /** Tries of one request to a registry; default: as many as a pull deserves. */
   readonly attempts?: number | undefined;
   readonly progress: Progress;
@@ -32,6 +36,8 @@ export interface Session {
   readonly helpers: Helpers;
   readonly layers: Layers;
   readonly client: RegistryClient;
+  readonly ssh: SshAgents;
+  readonly guard: SecretGuard;
   readonly runs: Limiter;
   readonly jobs: Limiter;
   /** Waits for whatever is under way, ends the helpers, removes temporary files. */
@@ -41,9 +47,10 @@ export interface Session {
 /** RUNs of independent stages go on side by side even on a small machine: BuildKit knows no limit. */
 const MIN_RUNS = 8;
 
-/** Opens the store and a workspace in it. @throws ERR_STORE_UNUSABLE */
+/** Opens the store and a workspace in it. @throws ERR_STORE_UNUSABLE, ERR_SSH_MISSING */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { signal, progress } = options;
+  await checkSshSources(options.ssh);
   const store = await openStore(options.store, { signal });
   const workspace = await store.openWorkspace();
   const openHelpers = (onNotice: (message: string) => void): Helpers =>
@@ -57,7 +64,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const helpers = openHelpers((message) => progress.notice('info', message));
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const compression = new Limiter(options.concurrency ?? availableParallelism());
-  const layers = new Layers({ store, workspace, helpers, jobs, compression, signal });
+  const guard = new SecretGuard();
+  const layers = new Layers({ store, workspace, helpers, jobs, compression, guard, signal });
+  const ssh = new SshAgents(options.ssh, workspace.path);
   const { dockerConfig: folder } = options;
   const client = createRegistryClient({
     ...(folder !== undefined && { configPath: join(folder, 'config.json') }),
@@ -69,11 +78,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     helpers,
     layers,
     client,
+    ssh,
+    guard,
     runs: new Limiter(options.concurrency ?? Math.max(MIN_RUNS, availableParallelism())),
     jobs,
     close: async () => {
       // Each in turn, whatever becomes of the one before: the later ones need its things to be gone.
       try {
+        await ssh.close();
         await layers.close();
         await client.close();
         const another = (): Helpers => openHelpers(() => undefined);

@@ -8,6 +8,8 @@ import type { Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
 import type { Origins } from './origins.ts';
 import type { Limiter, Once } from './schedule.ts';
+import type { SecretGuard } from './secret-guard.ts';
+import type { SshAgents } from './ssh-agents.ts';
 
 export interface StepContext {
   readonly store: Store;
@@ -23,16 +25,16 @@ export interface StepContext {
   /** SOURCE_DATE_EPOCH, when it is given: `now` is it. */
   readonly epoch: number | undefined;
   readonly sandbox: SandboxOptions;
+  readonly ssh: SshAgents;
+  readonly guard: SecretGuard;
   /** Steps under execution, by cache key. */
   readonly executions: Once<Executed>;
   /** Work that goes on beside the steps; its failure is the build's. */
   readonly background: (work: Promise<unknown>) => void;
   /** Layers of mount points, by identity: made once per build. */
   readonly stubs: Once<string>;
-  /** Serialises cache mounts with `sharing=locked`, by id. */
-  readonly locks: Map<string, Promise<void>>;
-  /** Cache mounts that `--no-cache` has emptied in this build, by id. */
-  readonly emptied: Set<string>;
+  /** Cache mounts that this build has used, by id: `--no-cache` empties one before that, once. */
+  readonly emptied: Once<void>;
   /** Called before anything is executed: refuses when a RUN of this build could not be. */
   readonly beforeExecution: () => Promise<void>;
   /** A file that ADD names by its address (CP-23). */
@@ -44,6 +46,8 @@ export interface StepContext {
 /** What the caller says of every RUN. */
 export interface SandboxOptions {
   readonly secrets: ReadonlyMap<string, Uint8Array>;
+  /** Ids of secrets whose value is part of the key (T-54). */
+  readonly rotatingSecrets: ReadonlySet<string>;
   readonly addHosts: readonly string[];
   readonly shmSize: number | undefined;
   readonly ulimits: readonly string[];

@@ -186,3 +186,37 @@ describe('--secret (BXS-5)', () => {
     await assert.rejects(secret('id=a', { a: 'x'.repeat(500 * 1024 + 1) }), { code: 'ERR_USAGE' });
   });
 });
+
+describe('--secret', () => {
+  it('says whose change counts, and which may be seen (T-54, T-55)', async () => {
+    const flags = ['id=a,cache=rotate', 'id=b,guard=off', 'id=c,guard=on'];
+    const argv = flags.flatMap((flag) => ['--secret', flag]);
+    const given = await options(argv, { a: '1', b: '2', c: '3' });
+    assert.deepEqual([given.rotatingSecrets, given.unguardedSecrets], [['a'], ['b']]);
+    for (const flag of ['id=a,cache=no', 'id=a,guard=maybe']) {
+      await assert.rejects(options(['--secret', flag], { a: '1' }), { code: 'ERR_USAGE' });
+    }
+  });
+});
+
+describe('--ssh', () => {
+  it('names the agent of the environment, another, or keys, by id (RUN-22)', async () => {
+    const flags = ['default', 'other', 'socket=/run/agent', 'keys=a,b', '=/run/agent'];
+    const read = async (flag: string) =>
+      (await options(['--ssh', flag], { SSH_AUTH_SOCK: '/s' })).ssh;
+    assert.deepEqual(await Promise.all(flags.map(read)), [
+      { default: ['/s'] },
+      { other: ['/s'] },
+      { socket: ['/run/agent'] },
+      { keys: ['a', 'b'] },
+      { default: ['/run/agent'] },
+    ]);
+  });
+
+  it('rejects the agent of the environment when there is none', async () => {
+    await assert.rejects(options(['--ssh', 'default']), {
+      code: 'ERR_SSH_MISSING',
+      details: { id: 'default' },
+    });
+  });
+});

@@ -53,6 +53,7 @@ export async function withSteps(
       dockerConfig: undefined,
       machine: { uid, gid, user: username },
       concurrency: 2,
+      ssh: {},
       progress: new Progress(undefined),
       signal,
     });
@@ -81,6 +82,7 @@ export async function withSteps(
             }),
           sandbox: {
             secrets: new Map(),
+            rotatingSecrets: new Set(),
             addHosts: [],
             shmSize: undefined,
             ulimits: [],

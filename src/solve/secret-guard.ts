@@ -1,0 +1,88 @@
+/**
+ * Keeps secrets from leaving with an image, or in its build's output (T-55): those that a RUN of the build
+ * mounts, byte for byte, without the blanks around them. One of fewer than eight bytes is not looked for:
+ * it would be found everywhere. Nor is one that is encoded, cut or compressed.
+ */
+
+import { hasCode, TsbuildError } from '../errors.ts';
+import type { BuildPlan } from '../plan/step.ts';
+import type { BaseImage, Layer } from './layer.ts';
+
+/** The shortest secret that is looked for, in bytes. */
+export const MIN_GUARDED = 8;
+
+export interface GuardedSecret {
+  readonly id: string;
+  readonly bytes: Buffer;
+}
+
+export class SecretGuard {
+  #secrets: readonly GuardedSecret[] = [];
+
+  /** From now on these are looked for. */
+  watchFor(secrets: readonly GuardedSecret[]): void {
+    this.#secrets = secrets;
+  }
+
+  get secrets(): readonly GuardedSecret[] {
+    return this.#secrets;
+  }
+
+  /** For the helper, which looks while a layer's bytes pass by anyway. */
+  get request(): { readonly secrets?: readonly string[] } {
+    if (this.#secrets.length === 0) return {};
+    return { secrets: this.#secrets.map(({ bytes }) => bytes.toString('base64')) };
+  }
+
+  /** Composes a layer of the image. @throws ERR_SECRET_LEAKED, naming what was found where */
+  async composing<T>(layer: Layer, compose: () => Promise<T>): Promise<T> {
+    try {
+      return await compose();
+    } catch (error) {
+      if (!hasCode(error, 'ERR_SECRET_LEAKED')) throw error;
+      const { id, path } = error.details;
+      throw leaked(this.#secrets[Number(id)]?.id ?? id, `/${path}`, layer.id);
+    }
+  }
+}
+
+/** The secrets to look for: given, mounted by a RUN of the plan, long enough, and not let go on purpose. */
+export function guardedSecrets(
+  plan: BuildPlan<BaseImage>,
+  secrets: ReadonlyMap<string, Uint8Array>,
+  unguarded: readonly string[],
+): readonly GuardedSecret[] {
+  const steps = plan.stages.flatMap((stage) => stage.steps);
+  const mounts = steps.flatMap((step) => (step.kind === 'run' ? step.mounts : []));
+  const mounted = new Set(mounts.flatMap(({ mount }) => (mount.kind === 'secret' ? mount.id : [])));
+  return [...secrets]
+    .filter(([id]) => mounted.has(id) && !unguarded.includes(id))
+    .map(([id, bytes]) => ({ id, bytes: withoutBlanks(bytes) }))
+    .filter(({ bytes }) => bytes.length >= MIN_GUARDED);
+}
+
+/** The line break at a file's end is rarely copied along. */
+function withoutBlanks(bytes: Uint8Array): Buffer {
+  const isBlank = (byte: number | undefined) =>
+    byte !== undefined && ' \t\r\n'.includes(String.fromCharCode(byte));
+  let [start, end] = [0, bytes.length];
+  while (start < end && isBlank(bytes[start])) start++;
+  while (end > start && isBlank(bytes[end - 1])) end--;
+  return Buffer.from(bytes.subarray(start, end));
+}
+
+/** The failure, without a byte of the secret. */
+export function leaked(
+  id: string,
+  path: string,
+  layer: string | undefined,
+  location?: TsbuildError['location'],
+): TsbuildError {
+  const where = layer === undefined ? `the image’s ${path}` : `"${path}" of a layer`;
+  return new TsbuildError('ERR_SECRET_LEAKED', {
+    message: `Cannot make the image: the secret "${id}" is in ${where}`,
+    details: { id, path, layer },
+    location,
+    hint: `Use the secret without writing it, or in a stage that is only copied from. If it is no secret there, say --secret id=${id},…,guard=off.`,
+  });
+}

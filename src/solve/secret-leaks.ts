@@ -1,0 +1,53 @@
+/** Where a secret would leave with an image besides its layers, and which instruction is to blame (T-55). Pure. */
+
+import { hasCode, locate, type TsbuildError } from '../errors.ts';
+import type { BuildPlan } from '../plan/step.ts';
+import type { AssembledImage } from './assemble.ts';
+import type { BaseImage } from './layer.ts';
+import { leaked, type SecretGuard } from './secret-guard.ts';
+import type { SolvedStages } from './solve.ts';
+
+/** Looks through what an image says besides its layers. @throws ERR_SECRET_LEAKED */
+export function checkDocuments(
+  { config, manifest }: AssembledImage,
+  plan: BuildPlan<BaseImage>,
+  guard: SecretGuard,
+): void {
+  for (const { id, bytes } of guard.secrets) {
+    const text = bytes.toString('utf8');
+    for (const [path, value] of textsOf({ config, manifest }, '')) {
+      if (!value.includes(text)) continue;
+      throw leaked(id, path.slice(1), undefined, instructionWith(text, plan));
+    }
+  }
+}
+
+/** Every text in a document, keys of objects too, with where it is. */
+function* textsOf(value: unknown, path: string): Generator<readonly [string, string]> {
+  if (typeof value === 'string') yield [path, value];
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    const at = Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`;
+    // Where a key is the secret, it must not be told.
+    if (!Array.isArray(value)) yield [path, key];
+    yield* textsOf(item, at);
+  }
+}
+
+/** The instruction that says it in so many words. */
+function instructionWith(text: string, { stages }: BuildPlan<BaseImage>): TsbuildError['location'] {
+  const steps = stages.flatMap((stage) => stage.steps);
+  return steps.find(({ history }) => history?.created_by?.includes(text))?.location;
+}
+
+/** A leak, with the instruction that made the layer in which it was found; other errors as they are. */
+export function locateLeak(error: unknown, solved: SolvedStages): unknown {
+  if (!hasCode(error, 'ERR_SECRET_LEAKED')) return error;
+  const { layer } = error.details;
+  for (const [stage, { steps }] of solved) {
+    const number = steps.findIndex((step) => layer !== undefined && step.layer?.id === layer);
+    const step = stage.steps[number];
+    if (step !== undefined) return locate(error, step.location);
+  }
+  return error;
+}
