@@ -21,7 +21,7 @@ describe('tsbuild doctor', function () {
 
   itUnless(whyNoAccount('root'))('finds that root needs nothing', async () => {
     await withDoctor('root', async (doctor) => {
-      const { code, stdout } = await doctor();
+      const { code, stdout } = await doctor([]);
       assert.equal(code, 0, stdout);
       assert.match(stdout, /^RUN\n {2}ok {4}root: RUN uses mount namespaces\n[a-z]/);
       assert.match(stdout, /\nBuilds with RUN work here\.\n$/);
@@ -30,7 +30,7 @@ describe('tsbuild doctor', function () {
 
   itUnless(whyNoAccount('user'))('finds that a user with sub-ids needs nothing', async () => {
     await withDoctor('user', async (doctor) => {
-      const { code, stdout } = await doctor();
+      const { code, stdout } = await doctor([]);
       assert.equal(code, 0, stdout);
       assert.match(stdout, /^RUN\n {2}ok {4}subids: RUN uses a user namespace with sub-ids\n[a-z]/);
     });
@@ -40,7 +40,7 @@ describe('tsbuild doctor', function () {
     await withDoctor(
       'user',
       async (doctor) => {
-        const { code, stdout } = await doctor();
+        const { code, stdout } = await doctor([]);
         assert.equal(code, 0, stdout);
         const [, first, above, fix] = stdout.split('\n');
         assert.match(first ?? '', /^ {2}ok {4}single: RUN uses a user namespace with one id/);
@@ -58,7 +58,7 @@ describe('tsbuild doctor', function () {
     'tells a user without namespaces which setting forbids them, with exit code 4',
     async () => {
       await withDoctor('confined', async (doctor) => {
-        const { code, stdout } = await doctor();
+        const { code, stdout } = await doctor([]);
         assert.equal(code, 4, stdout);
         assert.match(
           stdout,
@@ -69,17 +69,49 @@ describe('tsbuild doctor', function () {
           /\n {2}no {4}not single: user namespaces are forbidden: user\.max_user_namespaces is 0\n {8}fix: sudo sysctl -w user\.max_user_namespaces=\d+/,
         );
         assert.match(stdout, /\nBuilds with RUN do not work here/);
-        const json = reportOf(await doctor('--json'));
+        const json = reportOf(await doctor(['--json']));
         assert.deepEqual([json.ok, json.isolation], [false, null]);
       });
     },
   );
 
+  itUnless(whyNoAccount('user'))('tells why setuid programs have no effect', async () => {
+    await withDoctor('user', async (doctor) => {
+      const { code, stdout } = await doctor([], { through: ['setpriv', '--no-new-privs'] });
+      assert.equal(code, 0, stdout);
+      assert.match(
+        stdout,
+        /\n {2}warn {2}not subids: ids cannot be mapped: .*\(no_new_privs\)\n {8}fix: /,
+      );
+    });
+  });
+
+  itUnless(whyNoAccount('root'))('ISO-4: tells of a store on overlay to move it', async () => {
+    await withDoctor('root', async (doctor, account) => {
+      const folders = ['lower', 'upper', 'work', 'merged'].map((name) => join(account.home, name));
+      for (const folder of folders) await mkdir(folder);
+      const [lower, upper, work, merged = ''] = folders;
+      const overlay = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+      const mount = `mount -t overlay overlay -o ${overlay} ${merged} && exec "$@"`;
+      const through = ['unshare', '--mount', 'sh', '-c', mount, 'sh'];
+      const { code, stdout } = await doctor([], {
+        through,
+        env: { TSBUILD_STORE: join(merged, 'store') },
+      });
+      assert.equal(code, 4, stdout);
+      assert.match(
+        stdout,
+        /\n {2}no {4}not root: the store is itself on overlay, .*\n {8}fix: .*TSBUILD_STORE/,
+      );
+      assert.match(stdout, /\/store\/v1 on overlay, /);
+    });
+  });
+
   itUnless(whyNoAccount('user'))('looks at the one isolation that is asked for', async () => {
     await withDoctor('user', async (doctor) => {
-      const single = reportOf(await doctor('--json', '--isolation=single'));
+      const single = reportOf(await doctor(['--json', '--isolation=single']));
       assert.equal(single.isolation, 'single');
-      const refused = await doctor('--isolation', 'root');
+      const refused = await doctor(['--isolation', 'root']);
       assert.equal(refused.code, 4);
       assert.match(refused.stdout, /no {4}not root: only root can .* user "tester"\n {8}fix: /);
     });
@@ -87,7 +119,7 @@ describe('tsbuild doctor', function () {
 
   itUnless(whyNoAccount('user'))('finds a store that cannot be written', async () => {
     await withDoctor('user', async (doctor) => {
-      const outcome = await doctor('--json', { TSBUILD_STORE: '/proc/store' });
+      const outcome = await doctor(['--json'], { env: { TSBUILD_STORE: '/proc/store' } });
       assert.equal(outcome.code, 4);
       const store = findingOf(reportOf(outcome), 'store');
       assert.equal(store.status, 'no');
@@ -107,10 +139,12 @@ describe('tsbuild doctor', function () {
           credHelpers: { 'other.example': 'nowhere' },
         };
         await writeFile(join(dockerConfig, 'config.json'), JSON.stringify(config));
-        const outcome = await doctor('--json', {
-          DOCKER_CONFIG: dockerConfig,
-          https_proxy: 'http://me:hunter2@proxy.example:3128',
-          NODE_EXTRA_CA_CERTS: '/no/such/file.pem',
+        const outcome = await doctor(['--json'], {
+          env: {
+            DOCKER_CONFIG: dockerConfig,
+            https_proxy: 'http://me:hunter2@proxy.example:3128',
+            NODE_EXTRA_CA_CERTS: '/no/such/file.pem',
+          },
         });
         assert.doesNotMatch(outcome.stdout, /hunter2/);
         assert.ok(!outcome.stdout.includes(auth));
@@ -154,8 +188,13 @@ describe('--isolation', function () {
   );
 });
 
-type Env = Readonly<Record<string, string>>;
-type Doctor = (...args: readonly (string | Env)[]) => Promise<Outcome>;
+interface Circumstances {
+  /** A command line that the doctor's is appended to. */
+  readonly through?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+type Doctor = (args: readonly string[], circumstances?: Circumstances) => Promise<Outcome>;
 
 async function withDoctor(
   kind: AccountKind,
@@ -165,10 +204,9 @@ async function withDoctor(
   const run = async (account: Account): Promise<void> => {
     const node = kind === 'root' ? process.execPath : join(account.home, 'bin/node');
     const cli = join(kind === 'root' ? ROOT : join(account.home, 'tsbuild'), 'dist/cli.js');
-    await use(async (...given) => {
-      const args = given.filter((each) => typeof each === 'string');
-      const env: Env = Object.assign({}, ...given.filter((each) => typeof each !== 'string'));
-      return await account.run(node, [cli, 'doctor', ...args], env);
+    await use(async (args, { through = [], env } = {}) => {
+      const [program = '', ...rest] = [...through, node, cli, 'doctor', ...args];
+      return await account.run(program, rest, env);
     }, account);
   };
   await withAccount(kind, run, options);

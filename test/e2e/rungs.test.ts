@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   type Account,
   type AccountKind,
@@ -40,20 +41,46 @@ describe('the image', function () {
   itUnless(why('user'))('is the same from root and from a user with one id', async () => {
     const root = await buildAs('root', { dockerfile: ONE_ID });
     const user = await buildAs('user', { dockerfile: ONE_ID, subids: false });
-    assert.match(user.outcome.stderr, /^NOTE: RUN uses a user namespace with one id/m);
+    const note = /^NOTE: RUN uses a user namespace with one id.*no sub-ids.*sudo usermod/m;
+    assert.match(user.outcome.stderr, note);
     assert.deepEqual(user.image, root.image);
   });
+
+  itUnless(why('root'))('is the same from root and from a root that may not mount', async () => {
+    const root = await buildAs('root');
+    const unable = await buildAs('root', { through: UNABLE_TO_MOUNT });
+    const note = /^NOTE: RUN uses a user namespace with sub-ids .*CAP_SYS_ADMIN is missing/m;
+    assert.match(unable.outcome.stderr, note);
+    assert.deepEqual(unable.image, root.image);
+  });
+
+  for (const isolation of ['subids', 'single'] as const) {
+    itUnless(why('root'))(`is the same from root with the isolation "${isolation}"`, async () => {
+      const dockerfile = ONE_ID;
+      const root = await buildAs('root', { dockerfile });
+      const other = await buildAs('root', { dockerfile, flags: [`--isolation=${isolation}`] });
+      assert.doesNotMatch(other.outcome.stderr, /^NOTE/m);
+      assert.deepEqual(other.image, root.image);
+    });
+  }
 });
 
+/** As root in a container has it: everything but the right to mount. */
+const UNABLE_TO_MOUNT = ['setpriv', '--bounding-set', '-sys_admin', '--inh-caps', '-sys_admin'];
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
 interface Options {
+  /** A command line of root's that the build's is appended to. */
+  readonly through?: readonly string[];
   /** In place of fixtures/compare's. */
   readonly dockerfile?: string;
   readonly subids?: boolean;
+  readonly flags?: readonly string[];
 }
 
 async function buildAs(
   kind: AccountKind,
-  { dockerfile, ...options }: Options = {},
+  { dockerfile, through, flags = [], ...options }: Options = {},
 ): Promise<{ readonly outcome: Outcome; readonly image: ReadImage }> {
   const account = await openAccount(kind, options);
   try {
@@ -62,7 +89,10 @@ async function buildAs(
     const layout = join(account.home, 'image');
     const base = ['--build-context', `base=oci-layout://${folder}`, '--build-arg', 'BASE=base'];
     const output = `type=oci,tar=false,dest=${layout}`;
-    const outcome = await account.tsbuild([...base, '-o', output, context]);
+    const args = [...flags, ...base, '-o', output, context];
+    const [program = '', ...first] = through ?? [];
+    const build = [...first, process.execPath, CLI, 'build', '--progress=plain', ...args];
+    const outcome = await (through ? account.run(program, build) : account.tsbuild(args));
     assert.equal(outcome.code, 0, outcome.stderr);
     return { outcome, image: await readImage(layout) };
   } finally {
