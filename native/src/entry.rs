@@ -19,7 +19,8 @@ pub fn excess(path: &[u8]) -> Option<&'static str> {
     is_deep.then_some("it is nested too deeply")
 }
 
-/// What is at one path of a layer. `path` is relative to the root, which itself has no entry.
+/// What is at one path of a layer. `path` is relative to the root, which itself has an entry (implied,
+/// its path empty) only where it is opaque.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub path: Vec<u8>,
@@ -97,6 +98,11 @@ impl Entry {
 
     pub fn is_directory(&self) -> bool {
         self.kind == Kind::Directory
+    }
+
+    /// What says that nothing of lower layers is seen.
+    pub fn is_opaque_root(&self) -> bool {
+        self.path.is_empty() && self.opaque && self.implied && self.is_directory()
     }
 
     /// Of a file: its size.

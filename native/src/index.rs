@@ -51,7 +51,8 @@ impl IndexWriter {
 
     /// Appends an entry; it must follow the one before it in the order.
     pub fn push(&mut self, entry: &Entry) -> Result<(), Error> {
-        if compare(&self.previous, &entry.path) != Ordering::Less {
+        let is_root = self.entries == 0 && entry.is_opaque_root();
+        if !is_root && compare(&self.previous, &entry.path) != Ordering::Less {
             return Err(invalid(&self.path, "its entries are not in order"));
         }
         let mut shared = 0;
@@ -126,6 +127,7 @@ pub struct IndexReader {
     input: Take<BufReader<File>>,
     path: PathBuf,
     previous: Vec<u8>,
+    is_first: bool,
     left: u64,
 }
 
@@ -151,6 +153,7 @@ impl IndexReader {
             input: BufReader::with_capacity(128 << 10, file).take(table - 8),
             path: path.to_owned(),
             previous: Vec::new(),
+            is_first: true,
             left: word(&trailer, 8),
         })
     }
@@ -160,11 +163,11 @@ impl IndexReader {
         let rest = self.input.string()?;
         let mut path = self.previous.get(..shared)?.to_vec();
         path.extend_from_slice(&rest);
-        if compare(&self.previous, &path) != Ordering::Less || !is_inside(&path) {
-            return None;
-        }
+        let is_next = compare(&self.previous, &path) == Ordering::Less && is_inside(&path);
+        let is_first = std::mem::take(&mut self.is_first);
         self.previous.clone_from(&path);
-        decode(&mut self.input, path)
+        let entry = decode(&mut self.input, path)?;
+        (is_next || (is_first && entry.is_opaque_root())).then_some(entry)
     }
 }
 

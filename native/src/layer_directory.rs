@@ -108,10 +108,15 @@ impl LayerDirectory {
         Ok(())
     }
 
-    /// Owner, mode, opaqueness, attributes and time.
+    /// Owner, mode, opaqueness, attributes and time. The root has an entry for its opaqueness alone, which
+    /// overlayfs does not look at: who mounts it leaves out what is below.
     fn finish_directory(&mut self, entry: &Entry) -> Result<(), Error> {
         let shown = self.shown(&entry.path);
-        let (parent, name) = split(&entry.path);
+        let is_root = entry.path.is_empty();
+        let (parent, name) = match is_root {
+            true => (&b""[..], &b"."[..]),
+            false => split(&entry.path),
+        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let parent = self.parent(parent)?;
         let directory = rustix::fs::openat(parent, name, flags, Mode::empty())
@@ -120,10 +125,16 @@ impl LayerDirectory {
             rustix::fs::fsetxattr(&directory, "user.overlay.opaque", b"y", XattrFlags::empty())
                 .map_err(at(&shown, Error::Metadata))?;
         }
+        if is_root {
+            return Ok(());
+        }
         metadata::set(directory.as_fd(), entry).map_err(at(&shown, Error::Metadata))
     }
 
     fn create_directory(&mut self, path: &[u8]) -> Result<(), Error> {
+        if path.is_empty() {
+            return Ok(());
+        }
         let shown = self.shown(path);
         let (parent, name) = split(path);
         let parent = self.parent(parent)?;

@@ -10,7 +10,7 @@ use crate::tar_reader::Member;
 /// What a member says.
 pub enum Statement {
     Entry(Entry),
-    /// The directory hides what lower layers have in it.
+    /// The directory, perhaps the root (empty), hides what lower layers have in it.
     Opaque(Vec<u8>),
     /// Nothing of interest: the root, or a left-over of aufs.
     Nothing,
@@ -65,9 +65,6 @@ fn whiteout(parent: &[u8], hidden: &[u8]) -> Result<Statement, Error> {
     };
     match hidden {
         b"" | b"." | b".." => Err(unsafe_path(&path(hidden), "it is no name to be whited out")),
-        b".wh..opq" if parent.is_empty() => {
-            Err(unsafe_path(b".wh..wh..opq", "the root can not be opaque"))
-        }
         b".wh..opq" => Ok(Statement::Opaque(parent.to_vec())),
         _ if hidden.starts_with(b".wh.") => Ok(Statement::Nothing),
         _ => Ok(Statement::Entry(Entry::new(

@@ -214,8 +214,8 @@ impl Resolver<'_> {
             Some(top) if !top.is_directory => {
                 return Err(unsafe_path(path, "it lies below what is no directory"));
             }
-            Some(top) => top.path.len() + 1,
-            None => 0,
+            Some(top) if !top.path.is_empty() => top.path.len() + 1,
+            _ => 0,
         };
         let (parent, _) = split(path);
         let Some(missing) = parent.get(known..).filter(|rest| !rest.is_empty()) else {

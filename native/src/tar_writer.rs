@@ -13,7 +13,8 @@ pub fn put_headers(entry: &Entry, out: &mut Vec<u8>) {
     if entry.implied {
         // The archive it comes from did not list it either; only what it hides is said.
         if entry.opaque {
-            put_marker([&entry.path[..], b"/.wh..wh..opq"].concat(), out);
+            let slash: &[u8] = if entry.path.is_empty() { b"" } else { b"/" };
+            put_marker([&entry.path[..], slash, b".wh..wh..opq"].concat(), out);
         }
         return;
     }

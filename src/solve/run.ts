@@ -67,8 +67,9 @@ async function execute(
 ): Promise<Executed> {
   const { layers, helpers } = context;
   const { helper } = await helpers.sandbox();
-  const directories = await Promise.all(parent.map((layer) => layers.directory(layer)));
   const tree = await layers.tree(parent, { directories: true });
+  const seen = parent.slice(tree.lowest);
+  const directories = await Promise.all(seen.map((layer) => layers.directory(layer)));
   const command = await processOf(step, parent, tree, context);
   const mounts = await prepareMounts(step, context);
   const wrapper = layers.temporary('run');

@@ -79,8 +79,8 @@ const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 function impliedDirectories(parent: readonly Layer[], tree: ImageTree): readonly Entry[] {
   const wrong = new Map<string, Entry>();
   tree.layers.forEach((index, number) => {
-    // The lowest layer has nothing below it that could say otherwise.
-    if (number === 0 || parent[number]?.pulled === undefined) return;
+    // The lowest layer that counts has nothing below it that could say otherwise.
+    if (number <= tree.lowest || parent[number]?.pulled === undefined) return;
     for (const entry of index.within('')) {
       if (entry.type !== 'directory' || !entry.implied) continue;
       const seen = tree.lookup(entry.path)?.entry;

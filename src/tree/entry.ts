@@ -1,6 +1,9 @@
 /** The entries of a layer: what its index lists. */
 
-/** What every entry has. Paths are byte strings (`path.ts`). */
+/**
+ * What every entry has. Paths are byte strings (`path.ts`); `""` only where a foreign layer's root is
+ * opaque.
+ */
 interface EntryBase {
   readonly path: string;
   /** Permission bits, 07777. */

@@ -6,7 +6,7 @@
  * 1. the layer has the path: a whiteout means "nothing there", anything else is the answer;
  * 2. the layer has a whiteout or something that is no directory at an ancestor: nothing there;
  * 3. the layer has the ancestor as an opaque directory: lower layers do not count;
- * 4. else the next layer is asked.
+ * 4. else the next layer is asked, unless this one's root is opaque.
  *
  * A directory that an archive merely implied has its metadata from below (src/tree/README.md).
  */
@@ -36,11 +36,14 @@ const ROOT: DirectoryEntry = {
 export class ImageTree {
   /** Lowest first. */
   readonly layers: readonly LayerIndex[];
+  /** The number of the lowest layer that counts: those below one whose root is opaque do not. */
+  readonly lowest: number;
   /** Directories and symlinks: they are asked for again with each path below them. */
   readonly #ways = new Map<string, Found>();
 
   constructor(layers: readonly LayerIndex[]) {
     this.layers = layers;
+    this.lowest = Math.max(0, layers.findLastIndex(isOpaque));
   }
 
   /** What is at a path, symlinks not followed. Parents that are symlinks lead nowhere: `resolve()` first. */
@@ -56,7 +59,7 @@ export class ImageTree {
 
   #lookup(path: string, top: number): Found | undefined {
     const ancestors = ancestorsOf(path);
-    for (let number = top; number >= 0; number--) {
+    for (let number = top; number >= this.lowest; number--) {
       const layer = this.layers[number];
       if (layer === undefined) return undefined;
       const entry = layer.get(path);
@@ -104,12 +107,13 @@ export class ImageTree {
 
   /** Everything below a directory in order, parents before children; not the directory itself. */
   *below(directory: string): Generator<Found> {
-    const [only, ...others] = this.layers;
+    const seen = this.layers.slice(this.lowest);
+    const [only, ...others] = seen;
     if (only !== undefined && others.length === 0) {
-      yield* belowIn(only, directory);
+      yield* belowIn(only, this.lowest, directory);
       return;
     }
-    const walks = this.layers.map((layer) => layer.within(directory));
+    const walks = seen.map((layer) => layer.within(directory));
     const heads = walks.map((walk) => nextOf(walk));
     for (;;) {
       const path = lowest(heads);
@@ -141,7 +145,7 @@ export class ImageTree {
 }
 
 /** The same of a tree of one layer, such as a build context: nothing is hidden, nothing needs a lookup. */
-function* belowIn(layer: LayerIndex, directory: string): Generator<Found> {
+function* belowIn(layer: LayerIndex, number: number, directory: string): Generator<Found> {
   let leaf: string | undefined;
   for (const entry of layer.within(directory)) {
     const { path, type } = entry;
@@ -149,7 +153,7 @@ function* belowIn(layer: LayerIndex, directory: string): Generator<Found> {
     // An archive may say that something is below what is no directory.
     if (leaf !== undefined && isWithin(path, leaf)) continue;
     if (type !== 'directory') leaf = path;
-    yield { entry: ownOf(entry, layer), layer: 0 };
+    yield { entry: ownOf(entry, layer), layer: number };
   }
 }
 
@@ -157,6 +161,12 @@ function* belowIn(layer: LayerIndex, directory: string): Generator<Found> {
 function ownOf(entry: Entry, layer: LayerIndex): Entry {
   const target = entry.type === 'hardlink' ? layer.get(entry.target) : undefined;
   return target === undefined || target.type === 'file' ? entry : { ...target, path: entry.path };
+}
+
+/** Whether a layer says that nothing below it counts. */
+function isOpaque(layer: LayerIndex): boolean {
+  const root = layer.get('');
+  return root?.type === 'directory' && root.opaque === true;
 }
 
 function nextOf(walk: Generator<Entry>): Entry | undefined {

@@ -173,6 +173,50 @@ RUN test $(wc -c < /from-run) = 700000004 && test $(tail -n 1 /from-run) = end
 describe('a base image whose layers say little', function () {
   this.timeout(60_000);
 
+  test('has nothing of what is below a layer with an opaque root: in RUN, COPY --from and mounts', async () => {
+    await withAccount(async (account) => {
+      await busyboxBase(account);
+      const layout = join(account.home, 'foreign');
+      await writeTarLayout(layout, [
+        tar([
+          { name: 'low', content: 'low' },
+          { name: 'd/', type: '5', mode: 0o700 },
+          { name: 'd/low', content: 'low' },
+        ]),
+        tar([{ name: 'd/new', content: 'new' }, { name: '.wh..wh..opq' }]),
+        tar([{ name: 'top', content: 'top' }]),
+      ]);
+      const list = "find . -path ./bin -prune -o -type f -print | sort; stat -c '%a' d";
+      const file = join(account.home, 'Dockerfile');
+      await writeFile(
+        file,
+        `FROM foreign AS run
+COPY --from=base /bin /bin
+RUN ["/bin/sh", "-c", "cd / && (${list}) | grep -v -e etc -e proc -e sys -e dev > /bin/list"]
+FROM base
+COPY --from=foreign / /copy
+RUN cd /copy && (${list}) > /list-copy
+RUN --mount=type=bind,from=foreign,target=/mnt cd /mnt && (${list}) > /list-mount
+COPY --from=run /bin/list /list-run
+`,
+      );
+      const outputs = outputsIn(account.home, 'image');
+      const contexts = ['busybox', 'foreign'].flatMap((name) => [
+        '--build-context',
+        `${name === 'busybox' ? 'base' : name}=oci-layout://${join(account.home, name)}`,
+      ]);
+      const empty = join(account.home, 'empty');
+      await mkdir(empty);
+      const outcome = await account.tsbuild(['-f', file, ...contexts, ...outputs.flags, empty]);
+      assert.equal(outcome.code, 0, outcome.stderr);
+      const bundle = await acceptedBundle(account, outputs, digestOf(outcome));
+      for (const name of ['list-copy', 'list-mount', 'list-run']) {
+        const found = await readFile(join(bundle.root, name), 'utf8');
+        assert.equal(found, './d/new\n./top\n755\n', name);
+      }
+    });
+  });
+
   test('means what overlayfs makes of it: whiteouts before and after, opaque directories, parents never listed', async () => {
     await withAccount(async (account) => {
       await busyboxBase(account);

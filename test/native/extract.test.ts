@@ -14,6 +14,7 @@ import {
   signal,
   withHelper,
 } from '../support/data-plane.ts';
+import { encodeIndex } from '../../src/tree/index-codec.ts';
 import { padding, paxRecord, tar, type TarMember, tarMember } from '../support/tar.ts';
 
 /** Extracts a blob that must be refused; what is left of it. */
@@ -147,6 +148,39 @@ describe('extract', () => {
         ),
         ['y', 'y'],
       );
+    });
+  });
+
+  it(`takes an opaque root for what it says of the layers below, and composes it again${NEEDS_ROOT}`, async function () {
+    if (!IS_ROOT) this.skip();
+    await withHelper(async (helper, directory) => {
+      const entries = await extracted(helper, directory, [
+        { name: './', type: '5' },
+        { name: 'dir/sub/file', content: 'kept' },
+        { name: './.wh..wh..opq' },
+      ]);
+      const root = { path: '', type: 'directory', opaque: true, implied: true };
+      const { path, type, opaque, implied } = entries[0]?.type === 'directory' ? entries[0] : root;
+      assert.deepEqual({ path, type, opaque, implied }, root);
+      assert.deepEqual(
+        entries.map((entry) => entry.path),
+        ['', 'dir', 'dir/sub', 'dir/sub/file'],
+      );
+      const layer = join(directory, 'layer');
+      assert.equal(await readFile(join(layer, 'dir/sub/file'), 'utf8'), 'kept');
+      assert.equal(
+        execFileSync('getfattr', ['--only-values', '-n', 'user.overlay.opaque', layer], {
+          encoding: 'utf8',
+        }),
+        'y',
+      );
+      const list = join(directory, 'list');
+      await writeFile(list, encodeIndex(entries.filter((entry) => entry.type !== 'file')).bytes);
+      const blob = { path: join(directory, 'composed'), compression: 'none' } as const;
+      const copy = join(directory, 'copy');
+      await helper.compose({ list, roots: [], files: [], blob, directory: copy }, { signal });
+      const names = execFileSync('tar', ['--list', '--file', blob.path], { encoding: 'utf8' });
+      assert.equal(names, '.wh..wh..opq\n');
     });
   });
 

@@ -41,6 +41,28 @@ describe('lookup()', () => {
     );
   });
 
+  it('finds nothing of layers below one whose root is opaque', () => {
+    const tree = new ImageTree([
+      layerOf(directory('a'), file('a/b'), file('low')),
+      layerOf(directory('', { opaque: true, implied: true }), directory('a', { implied: true })),
+      layerOf(file('top')),
+    ]);
+    assert.equal(tree.lookup('low'), undefined);
+    assert.equal(tree.lookup('a/b'), undefined);
+    assert.deepEqual(
+      [...tree.below('')].map(({ entry, layer }) => [entry.path, layer]),
+      [
+        ['a', 1],
+        ['top', 2],
+      ],
+    );
+    const last = new ImageTree(tree.layers.slice(0, 2));
+    assert.deepEqual(
+      [...last.list('')].map(({ entry, layer }) => [entry.path, layer]),
+      [['a', 1]],
+    );
+  });
+
   it('finds nothing below a file that took a directory’s place', () => {
     const tree = new ImageTree([layerOf(directory('a'), file('a/b')), layerOf(file('a'))]);
     assert.equal(tree.lookup('a/b'), undefined);
