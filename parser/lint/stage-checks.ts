@@ -1,6 +1,5 @@
 /** Checks that need to know what is true at an instruction: variables, shell, directory. */
 
-import { parseInstruction } from '../dockerfile.ts';
 import type { FromInstruction, Instruction } from '../ast.ts';
 import { expandWord } from '../expand.ts';
 import type { StageChecks } from './context.ts';
@@ -11,6 +10,7 @@ import { readPlatform } from './platforms.ts';
 import { RULES } from './rules.ts';
 import { StageScope } from './stage-scope.ts';
 import type { LintStage } from './stages.ts';
+import { readTrigger } from './triggers.ts';
 
 /** Evaluates stages, each once and its base before it. */
 export class StageChecker {
@@ -90,12 +90,5 @@ function triggersOf(stage: LintStage, facts: BaseImageFacts | undefined): readon
   const own = (stage.base?.instructions ?? []).flatMap((instruction) =>
     instruction.kind === 'onbuild' ? instruction.trigger : [],
   );
-  return [...(facts?.triggers ?? []), ...own].flatMap((text) => {
-    try {
-      return parseInstruction(text, { file: 'ONBUILD' });
-    } catch {
-      // The build says what is wrong with it.
-      return [];
-    }
-  });
+  return [...(facts?.triggers ?? []), ...own].flatMap((text) => readTrigger(text) ?? []);
 }

@@ -8,6 +8,7 @@ import type { Reporter } from '../reporter.ts';
 import type { SourceLines } from '../source-lines.ts';
 import type { StageScope } from '../stage-scope.ts';
 import { type LintStage, usedStages } from '../stages.ts';
+import { readTrigger } from '../triggers.ts';
 import { isPosixShell, readRun, type RunCalls, type RunScript } from './run-scripts.ts';
 import type { ShellWord } from './shell-commands.ts';
 
@@ -38,9 +39,21 @@ export interface BeyondStage {
   /** What holds at its end; undefined when it was not evaluated. */
   readonly scope: StageScope | undefined;
   readonly runs: readonly StageRun[];
+  /** What its ONBUILDs leave to do. */
+  readonly triggers: readonly Trigger[];
+  /** The RUNs among them. */
+  readonly triggerRuns: readonly StageRun[];
+}
+
+/** What stands behind ONBUILD. It has no places: whatever is found is reported at the ONBUILD. */
+export interface Trigger {
+  readonly at: Instruction;
+  readonly instruction: Instruction;
 }
 
 export interface StageRun extends RunCalls {
+  /** Where to report: the RUN, or the ONBUILD before it. */
+  readonly at: Instruction;
   /** SHELL has `-o pipefail`. */
   readonly hasPipefail: boolean;
   /** The last USER before, of the stage or its bases. */
@@ -76,10 +89,10 @@ export function beyondStages(source: StageSource): readonly BeyondStage[] {
     const root = base?.root ?? stage;
     const facts = root.isScratch ? undefined : options.baseImage?.(root.index);
     const before = base ?? { shell: facts?.shell ?? [], user: undefined };
-    const { runs, after } = readRuns(stage, before, source);
+    const { after, ...read } = readRuns(stage, before, source);
     done.set(stage, { root, ...after });
     const isImage = imageStages.has(stage);
-    return { stage, root, isImage, facts, scope: scopeOf(stage), runs };
+    return { stage, root, isImage, facts, scope: scopeOf(stage), ...read };
   });
 }
 
@@ -111,20 +124,27 @@ function readRuns(
   { instructions }: LintStage,
   before: RunState,
   { lines, options, escape }: StageSource,
-): { readonly runs: readonly StageRun[]; readonly after: RunState } {
+): Pick<BeyondStage, 'runs' | 'triggers' | 'triggerRuns'> & { readonly after: RunState } {
   const runs: StageRun[] = [];
+  const triggers: Trigger[] = [];
+  const triggerRuns: StageRun[] = [];
   const isWindows = escape === '`' || options.platform?.startsWith('windows') === true;
   let { shell, user } = before;
   for (const instruction of instructions) {
     if (instruction.kind === 'shell') shell = instruction.argv;
     if (instruction.kind === 'user') user = instruction;
-    if (instruction.kind !== 'run') continue;
+    const trigger = instruction.kind === 'onbuild' ? readTrigger(instruction.trigger) : undefined;
+    if (trigger !== undefined) triggers.push({ at: instruction, instruction: trigger });
+    const run = trigger ?? instruction;
+    if (run.kind !== 'run') continue;
     const [command] = shell;
     const isPosix = command === undefined ? !isWindows : isPosixShell(command);
     const hasPipefail = shell.includes('pipefail');
-    runs.push({ ...readRun(instruction, { lines, isPosix }), hasPipefail, user });
+    const calls = readRun(run, { lines: trigger === undefined ? lines : undefined, isPosix });
+    const list = trigger === undefined ? runs : triggerRuns;
+    list.push({ ...calls, at: instruction, hasPipefail, user });
   }
-  return { runs, after: { shell, user } };
+  return { runs, triggers, triggerRuns, after: { shell, user } };
 }
 
 /** Whether a mount of these types covers a directory, or may: its target has a variable. */

@@ -2,6 +2,7 @@
 
 import type { Dockerfile } from '../../ast.ts';
 import type { Edit, Fix } from '../options.ts';
+import type { SourceLines } from '../source-lines.ts';
 import {
   type BeyondChecks,
   type BeyondStage,
@@ -16,7 +17,7 @@ import type { Call } from './run-scripts.ts';
 
 /** Only the layers of images are looked at for what is left in them. */
 export function checkPackages(stage: BeyondStage, checks: BeyondChecks): void {
-  for (const run of stage.runs) {
+  for (const run of [...stage.runs, ...stage.triggerRuns]) {
     const installs = run.calls.flatMap((call) => findInstall(call) ?? []);
     for (const install of installs) checkSorted(install, run, checks);
     checkUpdate(run, checks);
@@ -44,10 +45,10 @@ function checkLists(run: StageRun, { reporter, lines, needsAptLists }: BeyondChe
   if (update < 0 || install < update || isMounted(run.run, LISTS)) return;
   if (run.calls.some(removesLists)) return;
   const find = (): Fix | undefined => {
-    const edit = needsAptLists() ? undefined : addCommand(run, lines.slice(run.run.range));
+    const edit = needsAptLists() ? undefined : addCommand(run, lines);
     return edit && { description: 'remove the package lists', edits: [edit] };
   };
-  reporter.fixable(run.run, find)(OWN_RULES.AptListsKept);
+  reporter.fixable(run.at, find)(OWN_RULES.AptListsKept);
 }
 
 function removesLists(call: Call): boolean {
@@ -84,7 +85,7 @@ export function decidedBy({ source }: Dockerfile): BeyondChecks['decides'] {
 const REMOVE = 'rm -rf /var/lib/apt/lists/*';
 
 /** At the end of the line, or on a line of its own where the RUN has several. */
-function addCommand({ run, scripts, calls }: StageRun, written: string): Edit | undefined {
+function addCommand({ run, scripts, calls }: StageRun, source: SourceLines): Edit | undefined {
   const [script] = scripts;
   if (script?.kind !== 'line' || !script.parsed.isExtendable || run.heredocs.length > 0) {
     return undefined;
@@ -95,7 +96,7 @@ function addCommand({ run, scripts, calls }: StageRun, written: string): Edit | 
   const place = script.locate(end - 1, end)?.end;
   if (place === undefined) return undefined;
   const range = { start: place, end: place };
-  const lines = written.split('\n');
+  const lines = source.slice(run.range).split('\n');
   const line = lines[place.line - run.range.start.line] ?? '';
   if (place.line === run.range.start.line) return { range, text: ` && ${REMOVE}` };
   const before = lines[place.line - run.range.start.line - 1] ?? '';
@@ -105,11 +106,11 @@ function addCommand({ run, scripts, calls }: StageRun, written: string): Edit | 
   return { range, text: ` ${continuation}${newline}${indent}&& ${REMOVE}` };
 }
 
-function checkRecommends(install: Install, { run }: StageRun, checks: BeyondChecks): void {
+function checkRecommends(install: Install, { at }: StageRun, checks: BeyondChecks): void {
   const { args } = install.call;
   const isSaid = args.some(({ text }) => /install-recommends|OPT|FLAG|ARG/i.test(text));
   if (isSaid || checks.decides.aptRecommends || install.packages.length === 0) return;
-  checks.reporter.fixable(run, () => addFlag(install, '--no-install-recommends'))(
+  checks.reporter.fixable(at, () => addFlag(install, '--no-install-recommends'))(
     OWN_RULES.AptRecommendsInstalled,
   );
 }
@@ -127,15 +128,19 @@ const IDLE = new Set(
 );
 const USES = /^(?:install|upgrade|dist-upgrade|full-upgrade|build-dep|source|download|satisfy)$/;
 
-function checkUpdate({ run, calls }: StageRun, { reporter }: BeyondChecks): void {
+function checkUpdate({ run, at, calls }: StageRun, { reporter }: BeyondChecks): void {
   if (!calls.some((call) => hasVerb(call, 'update')) || isMounted(run, LISTS)) return;
   const isUsed = calls.some(
     (call) => !IDLE.has(call.name) || call.args.some(({ value }) => USES.test(value ?? 'install')),
   );
-  if (!isUsed) reporter.at(run)(OWN_RULES.AptUpdateAlone);
+  if (!isUsed) reporter.at(at)(OWN_RULES.AptUpdateAlone);
 }
 
-function checkApk(install: Install, { run, calls }: StageRun, { reporter }: BeyondChecks): void {
+function checkApk(
+  install: Install,
+  { run, at, calls }: StageRun,
+  { reporter }: BeyondChecks,
+): void {
   if (
     install.call.args.some(({ text }) =>
       /^--(?:no-cache|no-network|cache-dir)|FLAG|OPT|ARG/.test(text),
@@ -148,7 +153,7 @@ function checkApk(install: Install, { run, calls }: StageRun, { reporter }: Beyo
   );
   const isKept = ['/var/cache/apk', '/etc/apk/cache'].some((path) => isMounted(run, path));
   if (isRemoved || isKept || install.packages.length === 0) return;
-  reporter.fixable(run, () => addFlag(install, '--no-cache'))(OWN_RULES.ApkCacheKept);
+  reporter.fixable(at, () => addFlag(install, '--no-cache'))(OWN_RULES.ApkCacheKept);
 }
 
 function checkPip(
@@ -168,7 +173,5 @@ function checkPip(
   );
   const isKept = /cache/.test(run.run.mounts.filter((mount) => /type=cache/.test(mount)).join());
   if (isOff || isRemoved || isKept || packages.length === 0) return;
-  checks.reporter.fixable(run.run, () => addFlag(install, '--no-cache-dir'))(
-    OWN_RULES.PipCacheKept,
-  );
+  checks.reporter.fixable(run.at, () => addFlag(install, '--no-cache-dir'))(OWN_RULES.PipCacheKept);
 }

@@ -34,10 +34,10 @@ export interface RunCalls {
   readonly calls: readonly Call[];
 }
 
-/** Without calls when its shell is none that we understand. */
+/** Without calls when its shell is none that we understand; without `lines` it has no places. */
 export function readRun(
   run: RunInstruction,
-  { lines, isPosix }: { readonly lines: SourceLines; readonly isPosix: boolean },
+  { lines, isPosix }: { readonly lines: SourceLines | undefined; readonly isPosix: boolean },
 ): RunCalls {
   const scripts = scriptsOf(run, lines, isPosix);
   return { run, scripts, calls: scripts.flatMap(callsOf) };
@@ -56,7 +56,11 @@ export function baseName(path: string): string {
 
 const NOWHERE = (): undefined => undefined;
 
-function scriptsOf(run: RunInstruction, lines: SourceLines, isPosix: boolean): RunScript[] {
+function scriptsOf(
+  run: RunInstruction,
+  lines: SourceLines | undefined,
+  isPosix: boolean,
+): RunScript[] {
   const { command, heredocs } = run;
   if (command.form === 'exec') return argvScripts(command.argv);
   const [only, second] = heredocs;
@@ -64,13 +68,15 @@ function scriptsOf(run: RunInstruction, lines: SourceLines, isPosix: boolean): R
   if (only !== undefined && second === undefined && isScript) {
     const shebang = /^#!\s*(?:\S*\/env\s+(?:-S\s+)?)?(\S+)/.exec(only.content)?.[1];
     if (shebang === undefined ? !isPosix : !isPosixShell(shebang)) return [];
+    if (lines === undefined) return toScript('heredoc', only.content, NOWHERE);
     const { range } = only;
     const body = lines.slice(range).replace(/[^\n]*$/, '');
     return toScript('heredoc', body, (start, end) => lines.locateIn(range, start, end));
   }
   if (!isPosix) return [];
   const offset = run.text.length - command.line.length;
-  if (!run.text.endsWith(command.line)) return toScript('line', command.line, NOWHERE);
+  if (lines === undefined || !run.text.endsWith(command.line))
+    return toScript('line', command.line, NOWHERE);
   const scripts = toScript('line', command.line, (start, end) =>
     lines.locate(run, offset + start, offset + end),
   );

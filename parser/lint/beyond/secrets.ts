@@ -9,15 +9,22 @@ import { isSecretFile } from './secret-files.ts';
 export function checkGlobalSecrets({ dockerfile, ...checks }: BeyondChecks): void {
   for (const instruction of dockerfile.instructions) {
     if (instruction.kind === 'from') return;
-    checkText(instruction, { dockerfile, ...checks });
+    checkText(instruction, instruction, { dockerfile, ...checks });
   }
 }
 
 /** Looks at the instructions of a stage. */
-export function checkSecrets({ stage }: BeyondStage, checks: BeyondChecks): void {
+export function checkSecrets({ stage, triggers }: BeyondStage, checks: BeyondChecks): void {
   for (const instruction of stage.instructions) {
-    checkText(instruction, checks);
-    if (instruction.kind === 'copy' || instruction.kind === 'add') checkFiles(instruction, checks);
+    if (instruction.kind !== 'onbuild') checkOne(instruction, instruction, checks);
+  }
+  for (const { at, instruction } of triggers) checkOne(at, instruction, checks);
+}
+
+function checkOne(at: Instruction, instruction: Instruction, checks: BeyondChecks): void {
+  checkText(at, instruction, checks);
+  if (instruction.kind === 'copy' || instruction.kind === 'add') {
+    checkFiles(at, instruction, checks);
   }
 }
 
@@ -36,7 +43,7 @@ const CREDENTIALS: readonly (readonly [string, RegExp])[] = [
   ['a private key', /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/],
 ];
 
-function checkText(instruction: Instruction, { reporter }: BeyondChecks): void {
+function checkText(at: Instruction, instruction: Instruction, { reporter }: BeyondChecks): void {
   const text = [instruction.text, ...bodiesOf(instruction)].join('\n');
   const found = CREDENTIALS.find(([, pattern]) => {
     const [match] = pattern.exec(text) ?? [];
@@ -45,7 +52,7 @@ function checkText(instruction: Instruction, { reporter }: BeyondChecks): void {
   const what =
     found?.[0] ?? (hasPassword(instruction, text) ? 'a password in an address' : undefined);
   if (what === undefined) return;
-  reporter.at(instruction)(OWN_RULES.CredentialInDockerfile, instruction.keyword, what);
+  reporter.at(at)(OWN_RULES.CredentialInDockerfile, instruction.keyword, what);
 }
 
 function bodiesOf(instruction: Instruction): readonly string[] {
@@ -72,6 +79,7 @@ function hasPassword({ kind }: Instruction, text: string): boolean {
 }
 
 function checkFiles(
+  at: Instruction,
   instruction: CopyInstruction | AddInstruction,
   { reporter, options }: BeyondChecks,
 ): void {
@@ -81,6 +89,6 @@ function checkFiles(
     if (source.kind !== 'path' || /^\w+:\/\//.test(source.text)) continue;
     const path = source.text.replace(/^["']|["']$/g, '').replace(/\/+$/, '');
     if (!isSecretFile(path) || options.dockerignore?.matches(path) === true) continue;
-    reporter.at(instruction)(OWN_RULES.SecretFileCopied, instruction.keyword, path);
+    reporter.at(at)(OWN_RULES.SecretFileCopied, instruction.keyword, path);
   }
 }

@@ -1,8 +1,8 @@
 /** Checks of what nobody uses: stages, and build arguments. */
 
 import { suggest } from '../../../src/errors.ts';
-import { parseInstruction } from '../../dockerfile.ts';
 import { type LintStage, usedStages } from '../stages.ts';
+import { readTrigger } from '../triggers.ts';
 import type { BeyondChecks } from './context.ts';
 import { OWN_RULES } from './rules.ts';
 
@@ -71,11 +71,6 @@ export function checkBuildArgs({ dockerfile, options, allStages, reporter }: Bey
 }
 
 function argsOf(trigger: string): readonly string[] {
-  try {
-    const instruction = parseInstruction(trigger, { file: 'ONBUILD' });
-    return instruction.kind === 'arg' ? instruction.args.map(({ name }) => name) : [];
-  } catch {
-    // The build says what is wrong with it.
-    return [];
-  }
+  const instruction = readTrigger(trigger);
+  return instruction?.kind === 'arg' ? instruction.args.map(({ name }) => name) : [];
 }

@@ -225,6 +225,8 @@ const CASES: readonly OwnCheckCase[] = [
       [2, `${ALPINE}COPY <<EOF /root/.npmrc\n//x/:_authToken=npm_${'aB3d'.repeat(9)}\nEOF`],
       [2, `${ALPINE}RUN <<EOF\necho "-----BEGIN RSA PRIVATE KEY-----"\nEOF`],
       [2, `${ALPINE}ENV DB=postgres://me:hunter2@db:5432/x`],
+      [2, `${ALPINE}ONBUILD ENV DB=postgres://me:hunter2@db:5432/x`],
+      [2, `${ALPINE}ONBUILD RUN <<EOF\necho ghp_${'a1B2'.repeat(9)}\nEOF`],
     ],
     good: [
       `${ALPINE}ENV A=AKIAIOSFODNN7EXAMPLE`,
@@ -241,6 +243,7 @@ const CASES: readonly OwnCheckCase[] = [
     rule: 'SecretFileCopied',
     bad: [
       [2, `${ALPINE}COPY .env /`],
+      [2, `${ALPINE}ONBUILD COPY .env /`],
       [2, `${ALPINE}COPY a config/.env.production /`],
       [2, `${ALPINE}ADD --chown=1 id_rsa /root/.ssh/`],
       [2, `${ALPINE}COPY ["privkey.pem", "/"]`],

@@ -10,6 +10,8 @@ export const PACKAGE_CASES: readonly OwnCheckCase[] = [
     rule: 'AptListsKept',
     bad: [
       [2, `${DEBIAN}RUN ${UP} a`],
+      [2, `${DEBIAN}ONBUILD RUN ${UP} a`],
+      [2, `${DEBIAN}ONBUILD RUN <<EOF\n${UP} a\nEOF`],
       [
         2,
         `${DEBIAN}RUN set -eux; \\\n  # a comment\n  apt-get update; \\\n\n  apt-get install -y a; \\\n  echo ${CLEAN}x`,
@@ -41,13 +43,13 @@ export const PACKAGE_CASES: readonly OwnCheckCase[] = [
       `${DEBIAN}SHELL ["pwsh", "-c"]\nRUN ${UP} a`,
       `# escape=\`\n${DEBIAN}RUN ${UP} a`,
       `${DEBIAN}RUN echo "not closed ${UP} a`,
-      `${DEBIAN}ONBUILD RUN ${UP} a`,
     ],
   },
   {
     rule: 'AptRecommendsInstalled',
     bad: [
       [2, `${DEBIAN}RUN apt-get install a`],
+      [2, `${DEBIAN}ONBUILD RUN apt-get install a`],
       [2, `${DEBIAN}RUN ["apt-get", "install", "-y", "a"]`],
       [2, `${DEBIAN}RUN apt-get -t trixie-backports -y install $PACKAGES`],
       [3, `${DEBIAN}# check=skip=AptListsKept\nRUN apt-get install a`],
@@ -82,6 +84,7 @@ export const PACKAGE_CASES: readonly OwnCheckCase[] = [
     rule: 'ApkCacheKept',
     bad: [
       [2, `${ALPINE}RUN apk add a`],
+      [2, `${ALPINE}ONBUILD RUN apk add a`],
       [2, `${ALPINE}RUN apk update && apk -U add --virtual .x a`],
       [2, `${ALPINE}RUN sh -c 'apk add a'`],
     ],
