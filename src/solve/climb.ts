@@ -31,7 +31,7 @@ export interface Climb {
 export async function climb(options: ClimbOptions): Promise<Climb> {
   const { machine, isolation, scratch, binary } = options;
   const refused: RefusedStep[] = [];
-  for (const rung of await rungsFor(machine, isolation)) {
+  for await (const rung of rungsFor(machine, isolation)) {
     const { mode } = rung;
     if (rung.kind === 'refused') {
       refused.push({ mode, reason: rung.reason, fix: rung.fix });

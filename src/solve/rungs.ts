@@ -43,32 +43,37 @@ export const RUNG_NOTES: Readonly<Record<RungName, string>> = {
   single: 'RUN uses a user namespace with one id: commands cannot change owners or users',
 };
 
-/** The rungs to try, in order; of one that is asked for by name only that. */
-export async function rungsFor(
+/** The rungs to try, in order; of one that is asked for by name only that. The next is looked for when it is wanted. */
+export async function* rungsFor(
   machine: Machine,
   isolation: Isolation = 'auto',
-): Promise<readonly Rung[]> {
+): AsyncGenerator<Rung, void> {
   switch (isolation) {
     case 'root':
-      return [root(machine)];
+      yield root(machine);
+      return;
     case 'subids':
-      return [await subids(machine)];
+      yield await subids(machine);
+      return;
     case 'single':
-      return [single(machine)];
-    case 'auto': {
-      const best = machine.uid === 0 ? [root(machine)] : [];
-      return [...best, await subids(machine), single(machine)];
-    }
+      yield single(machine);
+      return;
+    case 'auto':
+      if (machine.uid === 0) yield root(machine);
+      yield await subids(machine);
+      yield single(machine);
   }
 }
 
-/** As rungsFor(), for a first guess: the best rung that may work; undefined when none does. */
+/** The best rung that may work, without trying it; undefined when none does. */
 export async function likelyRung(
   machine: Machine,
   isolation: Isolation = 'auto',
 ): Promise<RungName | undefined> {
-  if (machine.uid === 0 && isolation === 'auto') return 'root';
-  return (await rungsFor(machine, isolation)).find(({ kind }) => kind === 'usable')?.mode;
+  for await (const { kind, mode } of rungsFor(machine, isolation)) {
+    if (kind === 'usable') return mode;
+  }
+  return undefined;
 }
 
 function root({ uid, user }: Machine): Rung {
