@@ -27,14 +27,14 @@ export {
   TsbuildError,
 } from './errors.ts';
 export {
-  type Details,
-  type DetailValue,
   doctor,
   type DoctorOptions,
   type DoctorReport,
   type Finding,
+  type FindingDetails,
   type FindingGroup,
-  type Status,
+  type FindingStatus,
+  type FindingValue,
 } from './doctor/doctor.ts';
 export type { Given } from './context/source.ts';
 export type { Descriptor } from './oci/descriptor.ts';

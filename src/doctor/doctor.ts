@@ -14,7 +14,13 @@ import { networkFindings } from './registry-findings.ts';
 import { type RunFindings, runFindings } from './run-findings.ts';
 import { storeFindings } from './store-findings.ts';
 
-export type { Details, DetailValue, Finding, FindingGroup, Status } from './finding.ts';
+export type {
+  FindingDetails,
+  FindingValue,
+  Finding,
+  FindingGroup,
+  FindingStatus,
+} from './finding.ts';
 
 /** What `doctor()` takes: what a build would be given, and the environment to look into. */
 export interface DoctorOptions

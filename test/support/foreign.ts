@@ -1,7 +1,7 @@
 /** Programs of another architecture, from Debian, and the kernel's readiness to run them. */
 
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,6 +18,8 @@ export const FOREIGN =
 /** Why nothing foreign can be run here; undefined when it can. */
 export function whyNoForeign(): string | undefined {
   if (process.getuid?.() !== 0) return 'needs root, to register an emulator';
+  const kernel = readFileSync('/proc/filesystems', 'utf8');
+  if (!/\bbinfmt_misc$/m.test(kernel)) return 'needs a kernel with binfmt_misc';
   return missing('apt-get', 'dpkg-deb', `qemu-${FOREIGN.qemu}-static`);
 }
 
@@ -57,6 +59,8 @@ const NAME = 'tsbuild-test';
 export async function withEmulator(flags: 'F' | '', use: () => Promise<void>): Promise<void> {
   await withBinfmt(async () => {
     const line = await registration(flags);
+    // Of a run that was killed.
+    await writeFile(join(BINFMT, NAME), '-1', { flag: 'r+' }).catch(() => undefined);
     await writeFile(join(BINFMT, 'register'), line);
     try {
       await use();
