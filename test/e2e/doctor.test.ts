@@ -107,6 +107,17 @@ describe('tsbuild doctor', function () {
     });
   });
 
+  itUnless(whyNoAccount('root'))('tells of a /proc that a container has masked', async () => {
+    await withDoctor('root', async (doctor) => {
+      const mask = 'mount --bind /dev/null /proc/interrupts && exec "$@"';
+      const through = ['unshare', '--mount', 'sh', '-c', mask, 'sh'];
+      // A root of the machine sees through it; one of a user namespace must not.
+      const { code, stdout } = await doctor(['--isolation=single'], { through });
+      assert.equal(code, 4, stdout);
+      assert.match(stdout, /\n {2}no {4}not single: a new \/proc cannot be mounted.*\n {8}fix: .+/);
+    });
+  });
+
   itUnless(whyNoAccount('user'))('looks at the one isolation that is asked for', async () => {
     await withDoctor('user', async (doctor) => {
       const single = reportOf(await doctor(['--json', '--isolation=single']));
