@@ -113,7 +113,10 @@ function lowerFrom(lowering: Lowering): FromInstruction {
   const [image, as, name] = words;
   const isNamed = words.length === 3 && as?.text.toLowerCase() === 'as';
   if (image === undefined || (words.length !== 1 && !isNamed)) {
-    return failInstruction(lowering, 'FROM requires either one or three arguments');
+    const { range } = lowering.node;
+    const hint = `A stage gets its name with AS: "FROM ${image?.text ?? 'IMAGE'} AS ${words.at(-1)?.text ?? 'NAME'}".`;
+    const problem = 'FROM requires either one or three arguments';
+    return failInstruction(lowering, problem, range, words.length === 2 ? hint : undefined);
   }
   if (isNamed && name !== undefined && !STAGE_NAME.test(name.text.toLowerCase())) {
     const problem = `invalid name for build stage: "${name.text}", name can't start with a number or contain symbols`;

@@ -40,12 +40,14 @@ export function failInstruction(
   lowering: Pick<Lowering, 'node' | 'file' | 'source'>,
   problem: string,
   range: SourceRange = lowering.node.range,
+  hint?: string,
 ): never {
   const { file, source, node } = lowering;
   throw new TsbuildError('ERR_INSTRUCTION_INVALID', {
     message: `Cannot parse line ${node.line.firstLine}: ${problem}`,
     details: undefined,
     location: { file, source, range },
+    hint,
   });
 }
 

@@ -181,20 +181,27 @@ async function planStages(
   const { options, signal } = work;
   const planned = new Map<number, PlannedStage<LookedAt>>();
   const failures = new Map<string, TsbuildError>();
+  let right = dockerfile;
   const plan = async (target: string | undefined): Promise<void> => {
-    try {
-      const asked = { ...options, ...(target !== undefined && { target }) };
-      const planOptions = planOptionsOf({ ...work, options: asked });
-      const { standIn } = unseen;
-      const { stages } = await planBuild<LookedAt>(dockerfile, { ...planOptions, standIn });
-      for (const stage of stages) planned.set(stage.index, stage);
-    } catch (error) {
-      signal.throwIfAborted();
-      const failure = expected(error);
-      if (unseen.found.length > 0 && hasVariable(failure)) return;
-      // What is wrong above the stages is wrong for each of them.
-      const key = `${failure.location?.range.start.line} ${failure.message}`;
-      failures.set(key, failures.get(key) ?? failure);
+    const asked = { ...options, ...(target !== undefined && { target }) };
+    const planOptions = { ...planOptionsOf({ ...work, options: asked }), standIn: unseen.standIn };
+    for (;;) {
+      try {
+        const { stages } = await planBuild<LookedAt>(right, planOptions);
+        for (const stage of stages) planned.set(stage.index, stage);
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        const failure = expected(error);
+        if (unseen.found.length === 0 || !hasVariable(failure)) {
+          // What is wrong above the stages is wrong for each of them.
+          const key = `${failure.location?.range.start.line} ${failure.message}`;
+          failures.set(key, failures.get(key) ?? failure);
+        }
+        const rest = withoutWrong(right, failure);
+        if (rest === undefined || failures.size >= MAX_FAILURES) return;
+        right = rest;
+      }
     }
   };
   await plan(options.target);
@@ -203,6 +210,27 @@ async function planStages(
     if (!planned.has(index)) await plan(String(index));
   }
   return { stages: [...planned.values()], error: joinErrors([...failures.values()]) };
+}
+
+/** Each costs a plan of the whole file. */
+const MAX_FAILURES = 20;
+
+/** Without the instruction that fails, so that others can be found; undefined where others depend on it. */
+function withoutWrong(
+  dockerfile: Dockerfile,
+  { code, location }: TsbuildError,
+): Dockerfile | undefined {
+  // Which of a circle's instructions is wrong is for the user to say.
+  if (code === 'ERR_STAGE_CYCLE') return undefined;
+  const line = location?.range.start.line;
+  const instructions = dockerfile.instructions.filter(
+    ({ kind, range: { start, end } }) =>
+      line === undefined ||
+      !(start.line <= line && line <= end.line) ||
+      ['from', 'arg', 'env'].includes(kind),
+  );
+  const isLess = instructions.length < dockerfile.instructions.length;
+  return isLess ? { ...dockerfile, instructions } : undefined;
 }
 
 /** Whether the failure may be due to a value: an image that was not seen may set another one. */

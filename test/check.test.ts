@@ -88,6 +88,22 @@ describe('check', () => {
     assert.equal(triggered?.location?.range.start.line, 3);
   });
 
+  it('finds every failure of a stage, not only the first', async () => {
+    const text = `FROM scratch
+RUN --mount=type=cahce,target=/a x
+STOPSIGNAL SIGTREM
+EXPOSE 80/tpc
+COPY --from=9 a /
+COPY --chmod=999 a /
+FROM scratch
+USER $a
+EXPOSE x
+`;
+    const { error } = await inContext({ Dockerfile: text }, check);
+    const found = [error, ...(error?.others ?? [])].map((each) => each?.location?.range.start.line);
+    assert.deepEqual(found.toSorted(), [2, 3, 4, 5, 6, 9]);
+  });
+
   it('finds the failures of all stages, each once', async () => {
     const Dockerfile =
       'FROM scratch AS a\nSTOPSIGNAL SIGODD\nFROM scratch\nSTOPSIGNAL SIGEVEN\nFROM a\n';

@@ -16,7 +16,7 @@ export function unseenText(images: readonly UnseenImage[], missing: string): str
 
 /** Without the images, a check leaves this out. */
 export const UNCHECKED =
-  'Without a look at its base image, a stage is checked for all but variables that nobody sets, the platform, triggers, and who runs it';
+  'Not checked on images that were not looked at: undefined variables, the platform, triggers, the user';
 
 /** Without the images, an outline leaves this out. */
 export const UNLISTED =

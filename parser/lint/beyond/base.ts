@@ -7,6 +7,7 @@ import {
   type BeyondStage,
   instructionsOf,
   type StageRun,
+  isWindows,
   type UserInstruction,
 } from './context.ts';
 import { OWN_RULES } from './rules.ts';
@@ -51,6 +52,8 @@ export function checkUser(
   { dockerfile, globals, reporter, options }: BeyondChecks,
 ): void {
   const { from, instructions } = stage.stage;
+  // There, nobody is called root.
+  if (isWindows(dockerfile, options)) return;
   const isResult =
     options.target === undefined || options.target === ''
       ? dockerfile.instructions.findLast(({ kind }) => kind === 'from') === from

@@ -128,7 +128,7 @@ function readRuns(
   const runs: StageRun[] = [];
   const triggers: Trigger[] = [];
   const triggerRuns: StageRun[] = [];
-  const isWindows = escape === '`' || options.platform?.startsWith('windows') === true;
+  const hasOtherShell = isWindows({ escape }, options);
   let { shell, user } = before;
   for (const instruction of instructions) {
     if (instruction.kind === 'shell') shell = instruction.argv;
@@ -138,13 +138,21 @@ function readRuns(
     const run = trigger ?? instruction;
     if (run.kind !== 'run') continue;
     const [command] = shell;
-    const isPosix = command === undefined ? !isWindows : isPosixShell(command);
+    const isPosix = command === undefined ? !hasOtherShell : isPosixShell(command);
     const hasPipefail = shell.includes('pipefail');
     const calls = readRun(run, { lines: trigger === undefined ? lines : undefined, isPosix });
     const list = trigger === undefined ? runs : triggerRuns;
     list.push({ ...calls, at: instruction, hasPipefail, user });
   }
   return { runs, triggers, triggerRuns, after: { shell, user } };
+}
+
+/** As far as the file says. */
+export function isWindows(
+  { escape }: Pick<Dockerfile, 'escape'>,
+  { platform }: LintOptions,
+): boolean {
+  return escape === '`' || platform?.startsWith('windows') === true;
 }
 
 /** Whether a mount of these types covers a directory, or may: its target has a variable. */

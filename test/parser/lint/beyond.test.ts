@@ -162,6 +162,7 @@ const CASES: readonly OwnCheckCase[] = [
       'FROM gcr.io/distroless/static:nonroot\nCMD ["/a"]',
       'FROM nginxinc/nginx-unprivileged:1\nCMD ["nginx"]',
       'FROM $base\nCMD ["a"]',
+      '# escape=`\nFROM windows/nanoserver:1\nCMD ["a"]',
       [`${ALPINE}USER app\nCMD ["a"]`, root()],
       [`${ALPINE}CMD ["a"]`, root({ user: 'app' })],
       [`${ALPINE}ARG u=1\nUSER $u\nCMD ["a"]`, root()],
