@@ -18,6 +18,8 @@ import {
   type HelperError,
   type HelperMode,
   type Hello,
+  type LimitsReply,
+  type LimitsRequest,
   type LockReply,
   type LockRequest,
   PROTOCOL_VERSION,
@@ -63,6 +65,7 @@ export interface Helper {
   extract(request: Call<ExtractRequest>, options: CallOptions): Promise<ExtractReply>;
   run(request: Call<RunRequest>, options: RunOptions): Promise<RunReply>;
   remove(request: Call<RemoveRequest>, options: CallOptions): Promise<void>;
+  limits(request: Call<LimitsRequest>, options: CallOptions): Promise<LimitsReply>;
   lock(request: Call<LockRequest>, options: CallOptions): Promise<LockReply>;
   unlock(request: Call<UnlockRequest>, options: CallOptions): Promise<void>;
   /** Ends the helper and everything it started; settles when it is gone. */
@@ -91,6 +94,7 @@ export async function openHelper(options: HelperOptions): Promise<Helper> {
     remove: async (request, call) => {
       await process.call<object>({ ...request, verb: 'remove' }, call);
     },
+    limits: (request, call) => process.call<LimitsReply>({ ...request, verb: 'limits' }, call),
     lock: (request, call) => process.call<LockReply>({ ...request, verb: 'lock' }, call),
     unlock: async (request, call) => {
       await process.call<object>({ ...request, verb: 'unlock' }, call);

@@ -11,9 +11,11 @@ export {
 } from './helper.ts';
 export { locateHelper } from './locate.ts';
 export type {
+  CgroupSpec,
   ComposeReply,
   ComposeRequest,
   Compression,
+  Connection,
   ExtractReply,
   ExtractRequest,
   HelperMode,

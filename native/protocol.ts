@@ -44,6 +44,7 @@ export type Request =
   | ExtractRequest
   | RunRequest
   | RemoveRequest
+  | LimitsRequest
   | LockRequest
   | UnlockRequest;
 
@@ -163,9 +164,58 @@ export interface RunRequest {
   /** Performed in order, in the new root. */
   readonly mounts: readonly MountOperation[];
   readonly hostname: string;
-  /** `host`: the helper's. `none`: a new network namespace with only the loopback device, up. */
-  readonly network: 'host' | 'none';
+  /**
+   * `host`: the helper's. `none`: a new network namespace with only the loopback device, up.
+   * `private`: a new one with the address 10.0.2.100, made by `connection`.
+   */
+  readonly network: 'host' | 'none' | 'private';
+  readonly connection?: Connection | undefined;
+  /** What this machine does not let us limit is left out: `limits` says what that is. */
+  readonly cgroup?: CgroupSpec | undefined;
   readonly process: ProcessSpec;
+}
+
+/** How a private network gets out: gateway 10.0.2.2, resolver 10.0.2.3. The program ends with the RUN. */
+export interface Connection {
+  readonly tool: 'pasta' | 'slirp4netns';
+  /** Its path. */
+  readonly program: string;
+  /** A file to be made, in a directory of this RUN alone; the namespace is mounted there meanwhile. */
+  readonly place: string;
+  /** The gateway leads to the host's own services. */
+  readonly hostLoopback: boolean;
+}
+
+/** A control group for the RUN, in cgroup v2 or v1. Negative numbers: unlimited. */
+export interface CgroupSpec {
+  /** From the root of the hierarchy, or a systemd slice; default: the helper's own. */
+  readonly parent?: string | undefined;
+  /** Bytes; with swap included. */
+  readonly memory?: number | undefined;
+  readonly memorySwap?: number | undefined;
+  /** 2 to 262144; the usual is 1024. */
+  readonly cpuShares?: number | undefined;
+  /** Microseconds of processor time in each period, and the period. */
+  readonly cpuQuota?: number | undefined;
+  readonly cpuPeriod?: number | undefined;
+  /** `0-2,4` */
+  readonly cpusetCpus?: string | undefined;
+  readonly cpusetMems?: string | undefined;
+  readonly pids?: number | undefined;
+}
+
+/** Which of these limits cannot be set here? */
+export interface LimitsRequest {
+  readonly verb: 'limits';
+  readonly cgroup: CgroupSpec;
+}
+
+export interface LimitsReply {
+  readonly refused: readonly {
+    /** Or the limit, as its flag is called. */
+    readonly controller: string;
+    readonly reason: string;
+  }[];
 }
 
 export interface ProcessSpec {
@@ -288,6 +338,10 @@ export interface RunReply {
   /** The exit code; 128 + the signal when a signal ended it. */
   readonly exitCode: number;
   readonly signal?: number;
+  /** Of a RUN with a `cgroup`: processes that the kernel ended for want of memory; absent for none. */
+  readonly oomKills?: number;
+  /** And how often a new process was refused. */
+  readonly pidsRefused?: number;
 }
 
 /** Deletes trees, whoever owns what is in them. What does not exist is deleted already. */

@@ -81,6 +81,16 @@ pub enum Error {
     SandboxStart(At),
     #[error("Cannot create the namespaces of the sandbox")]
     SandboxNamespaces(At),
+    #[error("Cannot create a network namespace")]
+    NetworkNamespace(At),
+    #[error("Cannot start {} to connect the network", quote(&.0.path))]
+    NetworkTool(At),
+    #[error("Cannot connect the network with {}: {reason}", quote(&.at.path))]
+    Connection { at: At, reason: String },
+    #[error("Cannot set up the control group {}", quote(&.0.path))]
+    Cgroup(At),
+    #[error("Cannot set the limit {}", .0.path.display())]
+    CgroupLimit(At),
     #[error("Cannot bring up the loopback device")]
     Loopback(At),
     #[error("Cannot open the layer {}", quote(&.0.path))]
@@ -147,6 +157,11 @@ impl Error {
             | Error::OverlayMount(at)
             | Error::SandboxStart(at)
             | Error::SandboxNamespaces(at)
+            | Error::NetworkNamespace(at)
+            | Error::NetworkTool(at)
+            | Error::Connection { at, .. }
+            | Error::Cgroup(at)
+            | Error::CgroupLimit(at)
             | Error::Loopback(at)
             | Error::Layer(at)
             | Error::RootFilesystem(at)
@@ -205,6 +220,17 @@ pub fn id_map<E: IntoErrno>(path: &str, reason: String) -> impl FnOnce(E) -> Err
     move |error| Error::IdMap {
         at: At {
             path: path.into(),
+            errno: error.into_errno(),
+        },
+        reason,
+    }
+}
+
+/// For `map_err`, of `Connection`, which tells what the tool said.
+pub fn connection<E: IntoErrno>(path: &Path, reason: String) -> impl FnOnce(E) -> Error {
+    move |error| Error::Connection {
+        at: At {
+            path: path.to_owned(),
             errno: error.into_errno(),
         },
         reason,

@@ -57,6 +57,7 @@ pub enum Request {
     Extract(ExtractRequest),
     Run(Box<RunRequest>),
     Remove(RemoveRequest),
+    Limits(LimitsRequest),
     Lock(LockRequest),
     Unlock(UnlockRequest),
 }
@@ -222,6 +223,10 @@ pub struct RunRequest {
     pub mounts: Vec<MountOperation>,
     pub hostname: String,
     pub network: Network,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Connection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<CgroupSpec>,
     pub process: ProcessSpec,
 }
 
@@ -230,6 +235,53 @@ pub struct RunRequest {
 pub enum Network {
     Host,
     None,
+    Private,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    pub tool: ConnectionTool,
+    pub program: PathBuf,
+    pub place: PathBuf,
+    pub host_loopback: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionTool {
+    Pasta,
+    Slirp4netns,
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CgroupSpec {
+    pub parent: Option<String>,
+    pub memory: Option<u64>,
+    pub memory_swap: Option<i64>,
+    pub cpu_shares: Option<u64>,
+    pub cpu_quota: Option<i64>,
+    pub cpu_period: Option<u64>,
+    pub cpuset_cpus: Option<String>,
+    pub cpuset_mems: Option<String>,
+    pub pids: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct LimitsRequest {
+    pub cgroup: CgroupSpec,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LimitsReply {
+    pub refused: Vec<RefusedLimit>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RefusedLimit {
+    pub controller: String,
+    pub reason: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -375,6 +427,15 @@ pub struct RunReply {
     pub exit_code: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
+    #[serde(rename = "oomKills", skip_serializing_if = "is_zero")]
+    pub oom_kills: u64,
+    #[serde(rename = "pidsRefused", skip_serializing_if = "is_zero")]
+    pub pids_refused: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde gives a reference
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The payload of an error frame.

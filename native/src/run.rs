@@ -11,8 +11,10 @@
 
 use crate::agent;
 use crate::cancel::Cancel;
+use crate::cgroup::Cgroup;
 use crate::error::{Error, at};
 use crate::mount;
+use crate::network;
 use crate::protocol::{RunReply, RunRequest, Stream};
 use crate::sandbox::Message;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -57,13 +59,24 @@ pub fn run(
     cancel.check()?;
     // Ends with the RUN.
     let _agents = agent::start_all(&request.mounts)?;
-    let mut sandbox = start(&request)?;
+    let cgroup = request.cgroup.as_ref().map(Cgroup::create).transpose()?;
+    let connection = request.connection.as_ref();
+    let _connected = connection
+        .map(|connection| network::connect(connection, cancel))
+        .transpose()?;
+    let mut sandbox = start(&request, cgroup.as_ref())?;
     drop(request);
     let first = FirstProcess::await_start(&mut sandbox, cancel)?;
     let status = first.await_end(&mut sandbox, sink, cancel)?;
     let signal = status.terminating_signal();
     let exit_code = status.exit_status().unwrap_or(128 + signal.unwrap_or(0));
-    Ok(RunReply { exit_code, signal })
+    let events = cgroup.map(|cgroup| cgroup.events()).unwrap_or_default();
+    Ok(RunReply {
+        exit_code,
+        signal,
+        oom_kills: events.oom_kills,
+        pids_refused: events.pids_refused,
+    })
 }
 
 /// The re-executed helper, and our ends of what it was given.
@@ -72,7 +85,7 @@ struct Sandbox {
     channel: UnixStream,
 }
 
-fn start(request: &RunRequest) -> Result<Sandbox, Error> {
+fn start(request: &RunRequest, cgroup: Option<&Cgroup>) -> Result<Sandbox, Error> {
     let executable = EXECUTABLE
         .get()
         .ok_or_else(|| Error::Request("mode plain cannot run".to_owned()))?;
@@ -88,6 +101,15 @@ fn start(request: &RunRequest) -> Result<Sandbox, Error> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed())?;
+    // It waits for what it is to do: whatever it starts is in the group, too.
+    let mut child = child;
+    if let Some(cgroup) = cgroup
+        && let Err(error) = cgroup.add(child.id())
+    {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
     let spec = serde_json::to_vec(request).map_err(|error| Error::Request(error.to_string()))?;
     // A sandbox that does not listen is found out below: it tells nothing.
     let _ = channel.write_all(&spec);

@@ -14,7 +14,7 @@
 //! The command is PID 1 (EX-1): when it ends, the kernel ends what it left behind, and the mounts.
 
 use crate::error::{Error, at};
-use crate::protocol::{Network, ProcessSpec, ResourceLimit, RunRequest};
+use crate::protocol::{Connection, Network, ProcessSpec, ResourceLimit, RunRequest};
 use crate::root::Root;
 use crate::sys::sandbox as sys;
 use crate::{capability, command, seccomp};
@@ -23,7 +23,7 @@ use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{Gid, Resource, Rlimit, Signal, Uid};
-use rustix::thread::{CapabilitySet, UnshareFlags};
+use rustix::thread::{CapabilitySet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -91,7 +91,7 @@ fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32,
     let process = &request.process;
     let capabilities = capability::parse(&process.capabilities)?;
     let filter = process.seccomp.as_ref().map(seccomp::program).transpose()?;
-    enter_namespaces(request.network)?;
+    enter_namespaces(request)?;
     let mut root = Root::mount(request)?;
     root.perform(&request.mounts)?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
@@ -121,8 +121,12 @@ fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32,
     Ok(command::execute(&process.argv, &process.env))
 }
 
-fn enter_namespaces(network: Network) -> Result<(), Error> {
+fn enter_namespaces(request: &RunRequest) -> Result<(), Error> {
+    let network = request.network;
     let _ = rustix::process::setsid();
+    if network == Network::Private {
+        enter_network(request)?;
+    }
     let mut flags =
         UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     flags.set(UnshareFlags::NEWNET, network == Network::None);
@@ -140,6 +144,21 @@ fn enter_namespaces(network: Network) -> Result<(), Error> {
         .map_err(at("", Error::Loopback))?;
     }
     Ok(())
+}
+
+/// The one that is connected already, by `network`.
+fn enter_network(request: &RunRequest) -> Result<(), Error> {
+    let Some(Connection { place, .. }) = &request.connection else {
+        return Err(Error::Request(
+            "a private network needs a connection".to_owned(),
+        ));
+    };
+    rustix::fs::open(place, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|namespace| {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind)
+        })
+        .map_err(at(place, Error::NetworkNamespace))
 }
 
 /// As root: what is made belongs to it, and it may enter what the user may not (EX-11).

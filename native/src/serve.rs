@@ -5,7 +5,7 @@ use crate::error::{Error, at};
 use crate::protocol::{
     Hello, Mode, PROTOCOL_VERSION, RemoveReply, Request, Stream, UnlockReply, frame,
 };
-use crate::{compose, extract, lock, namespace, remove, run, scan};
+use crate::{cgroup, compose, extract, lock, namespace, remove, run, scan};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -123,6 +123,7 @@ fn answer(output: &Output, id: u32, payload: &[u8], cancel: &Cancel) -> Result<(
     };
     match request {
         Request::Run(request) => output.reply(id, &run::run(*request, &sink, cancel)?),
+        Request::Limits(request) => output.reply(id, &cgroup::limits(&request)?),
         Request::Extract(request) => output.reply(id, &extract::extract(&request, cancel)?),
         Request::Remove(request) => {
             remove::remove(&request, cancel)?;

@@ -1,3 +1,4 @@
 //! Every `unsafe` and every raw system call. Privileges: those of the caller.
 
+pub mod network;
 pub mod sandbox;

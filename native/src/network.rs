@@ -1,0 +1,152 @@
+//! A network of a RUN's own, connected by pasta or slirp4netns. Privileges: those of the mode.
+//!
+//! A thread that does nothing else makes the network namespace, and binds it to a file, so that it
+//! outlives the thread and the tool finds it by a path: by way of /proc it may not, for it drops its
+//! privileges first. The mount is one of the helper's own mount namespace; nothing of it stays when the
+//! helper is killed. The tool is our child, in our PID namespace: it ends with the step, or with us.
+
+use crate::cancel::Cancel;
+use crate::error::{Error, at, connection};
+use crate::protocol::{Connection, ConnectionTool};
+use crate::sys::network as sys;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// What connects a RUN, for as long as it lives.
+pub struct Connected {
+    tool: Option<Child>,
+    place: PathBuf,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        if let Some(tool) = &mut self.tool {
+            let _ = tool.kill();
+            let _ = tool.wait();
+        }
+        let _ = rustix::mount::unmount(&self.place, UnmountFlags::DETACH);
+    }
+}
+
+/// Makes the namespace and waits until the tool has connected it.
+pub fn connect(connection: &Connection, cancel: &Cancel) -> Result<Connected, Error> {
+    let place = &connection.place;
+    File::create(place).map_err(at(place, Error::NetworkNamespace))?;
+    make_namespace(place).map_err(at(place, Error::NetworkNamespace))?;
+    let mut connected = Connected {
+        tool: None,
+        place: place.clone(),
+    };
+    let log = place.with_extension("log");
+    let tool = start(connection, &log)?;
+    await_ready(connected.tool.insert(tool), connection, &log, cancel)?;
+    Ok(connected)
+}
+
+fn make_namespace(place: &Path) -> Result<(), Errno> {
+    let place = place.to_owned();
+    let thread = std::thread::Builder::new().spawn(move || {
+        sys::own_network()?;
+        rustix::mount::mount_bind("/proc/thread-self/ns/net", &place)
+    });
+    let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    thread
+        .map_err(failed)?
+        .join()
+        .unwrap_or(Err(Errno::NOTRECOVERABLE))
+}
+
+/// Its output tells when it is ready; what it has to say goes to a file, which cannot be full.
+fn start(connection: &Connection, log: &Path) -> Result<Child, Error> {
+    let failed = || at(&connection.program, Error::NetworkTool);
+    let log = File::create(log).map_err(failed())?;
+    Command::new(&connection.program)
+        .args(arguments(connection))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(failed())
+}
+
+/// Either gives the step 10.0.2.100, with the gateway 10.0.2.2 and a resolver at 10.0.2.3.
+fn arguments(connection: &Connection) -> Vec<String> {
+    let words = match connection.tool {
+        ConnectionTool::Pasta => {
+            // As root it would become nobody, who may not look into our directory. It gives up its
+            // capabilities, and its root directory, all the same.
+            "--foreground --quiet --runas 0 --config-net --ns-ifname eth0 \
+             --address 10.0.2.100 --netmask 24 --gateway 10.0.2.2 --dns-forward 10.0.2.3 \
+             --tcp-ports none --udp-ports none --tcp-ns none --udp-ns none --pid /proc/self/fd/1"
+        }
+        ConnectionTool::Slirp4netns => {
+            "--configure --mtu=65520 --enable-sandbox --enable-seccomp --ready-fd=1 --netns-type=path"
+        }
+    };
+    let mut arguments: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    let place = connection.place.display().to_string();
+    match connection.tool {
+        ConnectionTool::Pasta => {
+            if !connection.host_loopback {
+                arguments.push("--no-map-gw".to_owned());
+            }
+            arguments.extend(["--netns".to_owned(), place]);
+        }
+        ConnectionTool::Slirp4netns => {
+            if !connection.host_loopback {
+                arguments.push("--disable-host-loopback".to_owned());
+            }
+            arguments.extend([place, "eth0".to_owned()]);
+        }
+    }
+    arguments
+}
+
+fn await_ready(
+    tool: &mut Child,
+    wanted: &Connection,
+    log: &Path,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let failed = || at(&wanted.program, Error::NetworkTool);
+    let Some(output) = tool.stdout.take() else {
+        return Err(failed()(Errno::PIPE));
+    };
+    let cancel_fd = cancel.fd();
+    let mut fds = [
+        PollFd::new(&output, PollFlags::IN),
+        PollFd::new(&cancel_fd, PollFlags::IN),
+    ];
+    loop {
+        match poll(&mut fds, None) {
+            Ok(_) => break,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(failed()(errno)),
+        }
+    }
+    cancel.check()?;
+    let mut buffer = [0; 64];
+    if rustix::io::read(&output, &mut buffer).map_err(failed())? > 0 {
+        return Ok(());
+    }
+    let words = std::fs::read_to_string(log).unwrap_or_default();
+    Err(connection(&wanted.program, reason(&words))(Errno::IO))
+}
+
+/// What the tool said, in one line.
+fn reason(words: &str) -> String {
+    let lines: Vec<&str> = words
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("WARNING"))
+        .collect();
+    let last = lines.len().saturating_sub(3);
+    match lines.get(last..) {
+        Some(lines) if !lines.is_empty() => lines.join("; "),
+        _ => "it ended without a word".to_owned(),
+    }
+}
