@@ -296,6 +296,13 @@ export type MountOperation =
       readonly readonly: boolean;
     }
   | { readonly kind: 'proc'; readonly target: string }
+  /**
+   * /sys, read-only: a new one, which has the devices of the sandbox's own network. Where the kernel
+   * refuses that (the host's network in a user namespace), the host's with all that is mounted there.
+   */
+  | { readonly kind: 'sysfs'; readonly target: string }
+  /** The control groups, read-only: from the sandbox's own on (cgroup 2), or the host's trees (cgroup 1). */
+  | { readonly kind: 'cgroup'; readonly target: string }
   | { readonly kind: 'mqueue'; readonly target: string }
   | { readonly kind: 'devpts'; readonly target: string }
   /** The node NAME of the host's /dev, if it has that, on a file that is made at the target. */

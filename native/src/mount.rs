@@ -4,7 +4,7 @@
 
 use crate::error::{Error, at};
 use crate::sys::sandbox as sys;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, FsWord, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
@@ -15,6 +15,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 type Sys<T> = Result<T, Errno>;
+
+/// linux/magic.h
+const CGROUP2_MAGIC: FsWord = 0x6367_7270;
+const SYSFS_MAGIC: FsWord = 0x6265_6572;
 
 /// Mounts an overlay of `layers` (lowest first) on a directory, with its upper and work directory.
 ///
@@ -72,6 +76,42 @@ pub fn filesystem(name: &str, options: &[(&str, &str)], flags: MountAttrFlags) -
     }
     rustix::mount::fsconfig_create(&context)?;
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, flags)
+}
+
+/// A sysfs, read-only. A user namespace may mount that of its own network namespace only; else it is
+/// the host's, with all that is mounted in it: the kernel does not let us take a part.
+pub fn sysfs() -> Sys<OwnedFd> {
+    filesystem("sysfs", &[], inert_readonly()).or_else(|_| clone_readonly("/sys"))
+}
+
+/// The control groups, read-only, for `onto` in a sysfs: from our own on (cgroup 2), or the host's
+/// trees (cgroup 1). `None` when there are none, or `onto` has them already.
+pub fn control_groups(onto: &OwnedFd) -> Sys<Option<OwnedFd>> {
+    let host = "/sys/fs/cgroup";
+    let is_v2 = rustix::fs::statfs(host).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC);
+    if let Some(Ok(tree)) = is_v2.then(|| filesystem("cgroup2", &[], inert_readonly())) {
+        return Ok(Some(tree));
+    }
+    let is_bare = rustix::fs::fstatfs(onto)?.f_type == SYSFS_MAGIC;
+    let has_groups = is_bare && Path::new(host).is_dir();
+    has_groups.then(|| clone_readonly(host)).transpose()
+}
+
+/// The flags of a mount from which nothing is executed.
+pub fn inert() -> MountAttrFlags {
+    MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC
+}
+
+fn inert_readonly() -> MountAttrFlags {
+    inert() | MountAttrFlags::MOUNT_ATTR_RDONLY
+}
+
+fn clone_readonly(path: &str) -> Sys<OwnedFd> {
+    let tree = clone_tree(CWD, path, true)?;
+    restrict(&tree, inert_readonly(), true)?;
+    Ok(tree)
 }
 
 /// Attaches a detached mount on top of what `target` is.

@@ -364,6 +364,13 @@ pub enum MountOperation {
     Proc {
         target: PathBuf,
     },
+    /// As much of /sys as the sandbox's network namespace has.
+    Sysfs {
+        target: PathBuf,
+    },
+    Cgroup {
+        target: PathBuf,
+    },
     Mqueue {
         target: PathBuf,
     },

@@ -14,7 +14,7 @@
 use crate::base64;
 use crate::error::{Error, at};
 use crate::mount::{
-    attach, clone_tree, filesystem, open_at, open_path, overlay, resolve_in, restrict,
+    self, attach, clone_tree, filesystem, inert, open_at, open_path, overlay, resolve_in, restrict,
 };
 use crate::protocol::{MountFlag, MountOperation, RunRequest};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
@@ -124,6 +124,11 @@ impl Root {
             MountOperation::Mqueue { target } => {
                 self.mount_filesystem("mqueue", &[], inert(), target)
             }
+            MountOperation::Sysfs { target } => {
+                let tree = mount::sysfs().map_err(at(target, Error::Mount))?;
+                self.place(&tree, target, MountAttrFlags::empty(), false)
+            }
+            MountOperation::Cgroup { target } => self.mount_cgroup(target),
             MountOperation::Devpts { target } => self.mount_devpts(target),
             MountOperation::Device { name, target } => self.bind_device(name, target),
             MountOperation::Symlink { target, to } => self
@@ -198,6 +203,17 @@ impl Root {
     ) -> Result<(), Error> {
         let tree = filesystem(name, options, attributes).map_err(at(target, Error::Mount))?;
         self.place(&tree, target, MountAttrFlags::empty(), false)
+    }
+
+    /// A machine without control groups has no mount point for them.
+    fn mount_cgroup(&self, target: &Path) -> Result<(), Error> {
+        let Some(onto) = self.resolve_existing(target)? else {
+            return Ok(());
+        };
+        match mount::control_groups(&onto).map_err(at(target, Error::Mount))? {
+            Some(tree) => self.place(&tree, target, MountAttrFlags::empty(), false),
+            None => Ok(()),
+        }
     }
 
     /// Terminals belong to the group `tty`, where this user namespace has it.
@@ -341,12 +357,6 @@ fn attributes(flags: &[MountFlag], readonly: bool) -> MountAttrFlags {
         };
     }
     attributes
-}
-
-fn inert() -> MountAttrFlags {
-    MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
 fn empty_in(stage: &OwnedFd) -> PathBuf {

@@ -51,14 +51,8 @@ export function rootMounts(options: RootMountOptions): MountOperation[] {
   return [
     { kind: 'proc', target: '/proc' },
     ...devMounts(options.shmSize ?? 64 * MIB),
-    {
-      kind: 'bind',
-      source: '/sys',
-      target: '/sys',
-      readonly: true,
-      recursive: true,
-      flags: ['nosuid', 'nodev', 'noexec'],
-    },
+    { kind: 'sysfs', target: '/sys' },
+    { kind: 'cgroup', target: '/sys/fs/cgroup' },
     textFile('/etc/resolv.conf', options.resolvConf),
     textFile('/etc/hosts', hostsFile(options)),
   ];
