@@ -73,7 +73,6 @@ const ALLOWED = {
   socket_unix: ['41,1,1', '359,1,1', 0],
   socket_netlink: ['41,16,3', '359,16,3', 0],
   ptrace: ['101,999', '26,999', 3],
-  process_vm_readv: ['310,1', '347,1', 0],
   name_to_handle_at: ['303,0,0', '341,0,0', 14],
   chroot: ['161,0', '61,0', 14],
   memfd_create: ['319,0', '356,0', 14],
