@@ -16,7 +16,7 @@
  */
 
 /** Checked at the handshake: a helper that speaks another number is refused. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** What the helper says first. */
 export interface Hello {
@@ -85,6 +85,8 @@ export interface ScanArchive {
   readonly format: 'layer' | 'files';
   /** Where the uncompressed bytes go, when the archive is compressed and its members are wanted. */
   readonly tar?: string;
+  /** Of the archive's own bytes: with others it fails with ERR_CONTEXT_CHANGED. */
+  readonly digest?: string;
 }
 
 export interface ScanReply {

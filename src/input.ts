@@ -117,10 +117,10 @@ function toolsOf({ options, signal }: InputOptions, session: () => Promise<Sessi
     helper: async () => await (await session()).helpers.files(),
     temporary: async (what) => (await session()).layers.temporary(what),
     statCache: async (directory) => (await session()).store.statCachePath(directory),
-    fetchFile: async (url) => {
+    fetchFile: async (url, checksum) => {
       const { store, layers } = await session();
       const temporary = (): string => layers.temporary('download');
-      return await fetchFile(url, { memory: store, temporary, secrets, signal });
+      return await fetchFile(url, { memory: store, temporary, secrets, signal, checksum });
     },
     fetchGit: async (source) => {
       const { store, workspace } = await session();

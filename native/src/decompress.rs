@@ -72,6 +72,15 @@ impl Read for HashedFile {
     }
 }
 
+/// Of a file as it is now.
+pub fn file_digest(path: &Path, cancel: &Cancel) -> Result<Digest, Error> {
+    let file = File::open(path).map_err(at(path, Error::Open))?;
+    let mut hashed = HashedFile::new(file, true);
+    hashed.read_to_end(cancel).map_err(at(path, Error::Read))?;
+    cancel.check()?;
+    Ok(hashed.digest().unwrap_or_default())
+}
+
 /// A file that may be compressed.
 pub struct Input {
     source: Cursor<Vec<u8>>,

@@ -3,16 +3,15 @@
 
 use crate::archive::{self, Archive, Options};
 use crate::cancel::Cancel;
-use crate::decompress::{HashedFile, Input};
+use crate::decompress::{Input, file_digest};
 use crate::entry::Digest;
-use crate::error::{Error, at};
+use crate::error::Error;
 use crate::hasher::TarUse;
 use crate::index::{IndexWriter, digest_text};
 use crate::layer_directory::LayerDirectory;
 use crate::pending::{PendingDirectory, PendingFile};
 use crate::protocol::{ArchiveFormat, ExtractReply, ExtractRequest};
 use crate::resolve::resolve;
-use std::fs::File;
 use std::path::Path;
 
 /// Serves an extract request. On failure nothing is left of it.
@@ -97,12 +96,4 @@ fn verify(path: &Path, expected: &str, found: Option<Digest>) -> Result<(), Erro
         expected: expected.to_owned(),
         found,
     })
-}
-
-fn file_digest(path: &Path, cancel: &Cancel) -> Result<Digest, Error> {
-    let file = File::open(path).map_err(at(path, Error::Open))?;
-    let mut hashed = HashedFile::new(file, true);
-    hashed.read_to_end(cancel).map_err(at(path, Error::Read))?;
-    cancel.check()?;
-    Ok(hashed.digest().unwrap_or_default())
 }

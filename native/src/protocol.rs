@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The `kind` byte of a frame.
 pub mod frame {
@@ -103,6 +103,7 @@ pub struct ScanArchive {
     pub path: PathBuf,
     pub format: ArchiveFormat,
     pub tar: Option<PathBuf>,
+    pub digest: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

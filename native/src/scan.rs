@@ -2,10 +2,11 @@
 
 use crate::archive::{self, Options};
 use crate::cancel::Cancel;
-use crate::decompress::{Format, Input};
+use crate::decompress::{Format, Input, file_digest};
+use crate::entry::Digest;
 use crate::error::Error;
 use crate::hasher::TarUse;
-use crate::index::{IndexWriter, empty_summary};
+use crate::index::{IndexWriter, digest_text, empty_summary};
 use crate::pending::PendingFile;
 use crate::protocol::{ScanArchive, ScanReply, ScanRequest, ScanSource};
 use crate::resolve::resolve;
@@ -34,7 +35,7 @@ pub fn scan(request: &ScanRequest, cancel: &Cancel) -> Result<ScanReply, Error> 
 }
 
 fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<ScanReply, Error> {
-    let input = Input::open(&request.path, false)?;
+    let input = Input::open(&request.path, request.digest.is_some())?;
     let is_compressed = input.format != Format::Plain;
     let tar_path = request.tar.as_deref().filter(|_| is_compressed);
     let mut tar = tar_path.map(PendingFile::create).transpose()?;
@@ -49,7 +50,17 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
         directory: None,
         may_be_none: true,
     };
-    let Some(archive) = archive::read(input, options, cancel)? else {
+    let archive = match archive::read(input, options, cancel) {
+        // That it is another by now is the better explanation.
+        Err(error @ (Error::ArchiveInvalid { .. } | Error::UnsafePath { .. }))
+            if request.digest.is_some() =>
+        {
+            expect(request, Some(file_digest(&request.path, cancel)?))?;
+            return Err(error);
+        }
+        outcome => outcome?,
+    };
+    let Some(archive) = archive else {
         return Ok(ScanReply {
             archive: false,
             index: empty_summary(),
@@ -58,6 +69,7 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
             unreadable: Vec::new(),
         });
     };
+    expect(request, archive.digest)?;
     let mut writer = IndexWriter::create(Some(index))?;
     let digests = &archive.hashes.files;
     resolve(archive.list, digests, &request.path, &mut |entry| {
@@ -74,6 +86,17 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
         unpacked,
         sockets: Vec::new(),
         unreadable: Vec::new(),
+    })
+}
+
+/// Refuses an archive that is not the one that was meant.
+fn expect(request: &ScanArchive, found: Option<Digest>) -> Result<(), Error> {
+    let found = found.map(|digest| digest_text(&digest));
+    if request.digest.is_none() || found == request.digest {
+        return Ok(());
+    }
+    Err(Error::ContentChanged {
+        path: request.path.clone(),
     })
 }
 

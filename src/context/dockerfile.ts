@@ -14,6 +14,7 @@ import {
   unreadableAs,
 } from './context-files.ts';
 import type { Given } from './source.ts';
+import { untilAborted } from './until-aborted.ts';
 
 export interface DockerfileText {
   /** As messages name it. */
@@ -83,7 +84,7 @@ async function collect(bytes: Exclude<Given, string>, signal: AbortSignal): Prom
     }
   };
   try {
-    await pipeline(bytes, keep, { signal });
+    await pipeline(untilAborted(bytes, signal), keep, { signal });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof Unreadable) throw error;

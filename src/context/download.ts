@@ -89,10 +89,15 @@ function requestOf(url: string, { secrets, known }: DownloadOptions): Request {
     headers: {
       'accept-encoding': 'gzip',
       ...(authorization !== undefined && { authorization }),
-      ...(known?.etag !== undefined && { 'if-none-match': known.etag }),
-      ...(known?.lastModified !== undefined && { 'if-modified-since': known.lastModified }),
+      ...validatorOf(known),
     },
   };
+}
+
+/** The better one alone: some servers are content when either is right. */
+function validatorOf(known: Validators | undefined): Readonly<Record<string, string>> {
+  if (known?.etag !== undefined) return { 'if-none-match': known.etag };
+  return known?.lastModified === undefined ? {} : { 'if-modified-since': known.lastModified };
 }
 
 function parse(url: string): URL {
@@ -166,9 +171,14 @@ async function receive(response: Response, file: FileHandle): Promise<DownloadRe
     mtime: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
     validators: {
       ...(etag !== undefined && { etag }),
-      ...(lastModified !== undefined && { lastModified }),
+      ...(lastModified !== undefined && isSettled(headers, modified) && { lastModified }),
     },
   };
+}
+
+/** Times have no fractions: a file that has just changed may change again and keep its time (RFC 9110 8.8.2.2). */
+function isSettled(headers: Headers, modified: number): boolean {
+  return Date.parse(headers.get('date') ?? '') - modified >= 60_000;
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {

@@ -37,15 +37,20 @@ export interface FetchOptions {
   readonly temporary: () => string;
   readonly secrets: Secrets;
   readonly signal: AbortSignal;
+  /** `sha256:…` that is wanted: when it is at hand, the server is not asked (CS-3). */
+  readonly checksum?: string | undefined;
   /** Of `download()`. */
   readonly delays?: readonly number[];
 }
 
 /** Fetches a file. What is stored is asked for with its ETag or Last-Modified. @throws ERR_DOWNLOAD_FAILED */
 export async function fetchFile(url: string, options: FetchOptions): Promise<FetchedFile> {
-  const { memory, temporary, secrets, signal, delays } = options;
+  const { memory, temporary, secrets, signal, delays, checksum } = options;
   const name = redactUrl(url);
   const stored = await findIntact(name, memory);
+  if (stored?.digest === checksum && stored !== undefined) {
+    return fetched(memory.blobPath(stored.digest), stored);
+  }
   const to = temporary();
   const result = await download(url, to, {
     secrets,
@@ -59,9 +64,9 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
   }
   const known = knownOf(result);
   const { etag, lastModified } = known.validators;
-  const canAsk = etag !== undefined || lastModified !== undefined;
+  const isOfUse = etag !== undefined || lastModified !== undefined || known.digest === checksum;
   // A stored copy that is damaged has its name still: better the file at hand.
-  if (!canAsk || (await isDamaged(known, memory))) return fetched(to, known);
+  if (!isOfUse || (await isDamaged(known, memory))) return fetched(to, known);
   await memory.putDownload(name, to, known);
   return fetched(memory.blobPath(known.digest), known);
 }

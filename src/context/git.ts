@@ -30,6 +30,8 @@ export interface GitCheckout extends GitRevision {
   readonly directory: string;
   /** Seconds since the Unix epoch: when the commit was made. */
   readonly committed: number;
+  /** The commit, when the files have its time and not the build's. */
+  readonly datedBy: string | undefined;
 }
 
 /** Asks the remote what is wanted; a commit's whole name needs no asking. @throws ERR_GIT_FAILED, ERR_CHECKSUM_MISMATCH */
@@ -56,9 +58,9 @@ export async function fetchGit(
   const work = { remote, revision, mirror, options: { ...options, knownHosts } };
   const committed = await commitTime(work);
   const directory = await checkOut(work, options.keepGitDir ?? source.keepGitDir ?? false);
-  const time = source.mtime === 'commit' ? committed : options.now;
-  await normalize(directory, time, options.signal);
-  return { ...revision, directory, committed };
+  const datedBy = source.mtime === 'commit' ? revision.commit : undefined;
+  await normalize(directory, datedBy === undefined ? options.now : committed, options.signal);
+  return { ...revision, directory, committed, datedBy };
 }
 
 async function findRevision(source: GitSource, options: GitOptions): Promise<GitRevision> {

@@ -16,12 +16,14 @@ export interface ScanOptions {
   readonly index: string;
   /** None for a directory that is gone after this build. */
   readonly statCache: string | undefined;
+  /** What the files have their times of, if that is not when they were written: then it is what they are, too. */
+  readonly datedBy?: string | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Lists and hashes what the ignore rules leave. @throws ERR_CONTEXT_MISSING, ERR_CONTEXT_CHANGED */
 export async function scanDirectory(options: ScanOptions): Promise<ScannedDirectory> {
-  const { helper, ignore, index, statCache, signal } = options;
+  const { helper, ignore, index, statCache, datedBy, signal } = options;
   const directory = resolve(options.directory);
   await requireDirectory(directory);
   const reply = await helper.scan(
@@ -39,13 +41,11 @@ export async function scanDirectory(options: ScanOptions): Promise<ScannedDirect
     { signal },
   );
   const { sockets, unreadable } = reply;
-  const identity = identityOf(reply.index.identity, unreadable);
-  return { kind: 'directory', directory, index, identity, sockets, unreadable };
-}
-
-/** A directory that cannot be read is not one that is not there: a COPY of it has to fail. */
-function identityOf(listed: string, unreadable: readonly string[]): string {
-  return unreadable.length === 0 ? listed : digestOf(JSON.stringify([listed, unreadable]));
+  const listed = reply.index.identity;
+  // A directory that cannot be read is not one that is not there: a COPY of it has to fail.
+  const isPlain = unreadable.length === 0 && datedBy === undefined;
+  const identity = isPlain ? listed : digestOf(JSON.stringify([listed, unreadable, datedBy]));
+  return { kind: 'directory', directory, index, identity, datedBy, sockets, unreadable };
 }
 
 /** @throws ERR_CONTEXT_MISSING */

@@ -27,6 +27,7 @@ import type { IgnoreFile } from './ignore-file.ts';
 import { requireDirectory, scanDirectory } from './local-context.ts';
 import type { ScannedContext } from './scanned-context.ts';
 import type { ContextSource } from './source.ts';
+import { untilAborted } from './until-aborted.ts';
 import { redactUrl } from './url-credentials.ts';
 
 /** A context that is on this machine. */
@@ -48,7 +49,7 @@ export interface ContextTools {
   readonly temporary: (what: string) => Promise<string>;
   /** Where the digests of a user's directory are remembered. */
   readonly statCache: (directory: string) => Promise<string>;
-  readonly fetchFile: (url: string) => Promise<FetchedFile>;
+  readonly fetchFile: (url: string, checksum?: string) => Promise<FetchedFile>;
   readonly fetchGit: (source: GitSource) => Promise<GitCheckout>;
   readonly signal: AbortSignal;
 }
@@ -113,7 +114,7 @@ const MAIN_HINT =
   'The last argument of tsbuild is a directory, a URL or "-"; the Dockerfile is named with -f.';
 
 async function openGit(source: GitSource, tools: ContextTools): Promise<OpenContext> {
-  const { directory, committed } = await tools.fetchGit(source);
+  const { directory, committed, datedBy } = await tools.fetchGit(source);
   return {
     files: confinedFiles(directory),
     dockerfile: undefined,
@@ -125,6 +126,7 @@ async function openGit(source: GitSource, tools: ContextTools): Promise<OpenCont
         helper: await tools.helper(),
         index: await tools.temporary('context'),
         statCache: undefined,
+        datedBy,
         signal: tools.signal,
       }),
   };
@@ -136,7 +138,9 @@ async function receive(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await pipeline(stream, createWriteStream(path, { flags: 'wx' }), { signal });
+    await pipeline(untilAborted(stream, signal), createWriteStream(path, { flags: 'wx' }), {
+      signal,
+    });
   } catch (error) {
     signal.throwIfAborted();
     throw new TsbuildError('ERR_CONTEXT_MISSING', {

@@ -14,6 +14,8 @@ export interface ScannedDirectory extends Scanned {
   readonly kind: 'directory';
   /** Absolute. */
   readonly directory: string;
+  /** The commit that its files have their times of. */
+  readonly datedBy: string | undefined;
   /** The sockets in it, which no layer can have: they are left out, and the user is told. */
   readonly sockets: readonly string[];
   /** Byte strings of what this user may not read: neither it nor what is below it is listed (CTX-8). */

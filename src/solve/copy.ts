@@ -56,7 +56,7 @@ export function copyRunner(
         now: context.now,
         epoch: context.epoch,
       });
-      const datedBy = await context.git.datedBy(step);
+      const datedBy = datesOf(sources);
       return await composeLayer({ ...result, datedBy }, wanted, context);
     },
   };
@@ -140,6 +140,12 @@ async function openSources(
   return opened;
 }
 
+/** The commits that the sources have their times of; undefined when they have none. */
+function datesOf(sources: readonly OpenSource[]): string | undefined {
+  const commits = sources.flatMap(({ origin }) => origin.datedBy ?? []);
+  return commits.length === 0 ? undefined : commits.join(' ');
+}
+
 /** What a source matches; if that is nothing because the ignore file hides it, the error says so. */
 async function matchIn(origin: Origin, path: string): Promise<Match[]> {
   try {
@@ -182,21 +188,29 @@ async function unpackMatches(
 ): Promise<OpenSource[]> {
   const opened: OpenSource[] = [];
   for (const match of matches) {
-    const isFile = match.found !== undefined && origin.tree.contentOf(match.found) !== undefined;
-    const path = isFile ? await origin.hostFile?.(match.path) : undefined;
-    const archive = path === undefined ? undefined : await openArchive(path, context);
+    const { found } = match;
+    const content = found === undefined ? undefined : origin.tree.contentOf(found)?.entry;
+    const path = content === undefined ? undefined : await origin.hostFile?.(match.path);
+    // The key is of the bytes that were scanned: what has changed since must not be recorded under it.
+    const digest = content?.sha256 === undefined ? undefined : `sha256:${content.sha256}`;
+    const archive = path === undefined ? undefined : await openArchive(path, context, digest);
     opened.push(archive ?? { origin, selection: { kind: 'matches', matches: [match] } });
   }
   return opened;
 }
 
-/** The members of an archive; undefined when the file is none. */
-async function openArchive(path: string, context: StepContext): Promise<OpenSource | undefined> {
+/** The members of an archive; undefined when the file is none. @throws ERR_CONTEXT_CHANGED */
+async function openArchive(
+  path: string,
+  context: StepContext,
+  digest?: string,
+): Promise<OpenSource | undefined> {
   const { layers, helpers, jobs, signal } = context;
   const helper = await helpers.files();
   const index = layers.temporary('index');
   const tar = layers.temporary('tar');
-  const source = { kind: 'archive', path, format: 'files', tar } as const;
+  const expected = digest === undefined ? undefined : { digest };
+  const source = { kind: 'archive', path, format: 'files', tar, ...expected } as const;
   const reply = await jobs.run(
     () => helper.scan({ verb: 'scan', source, index }, { signal }),
     signal,
@@ -237,7 +251,7 @@ class Downloads {
 
   /** @throws ERR_DOWNLOAD_FAILED, ERR_CHECKSUM_MISMATCH */
   async get(url: string, checksum: string | undefined): Promise<FetchedFile> {
-    const known = this.#files.get(url) ?? this.#context.fetchFile(url);
+    const known = this.#files.get(url) ?? this.#context.fetchFile(url, checksum);
     this.#files.set(url, known);
     const file = await known;
     if (checksum !== undefined) await requireChecksum(file, url, checksum);

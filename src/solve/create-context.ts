@@ -21,7 +21,7 @@ export interface StepContextOptions {
   readonly context: () => Promise<ScannedContext>;
   /** Lists a named context; asked once for each. */
   readonly namedContext: (name: string) => Promise<ScannedContext>;
-  readonly fetchFile: (url: string) => Promise<FetchedFile>;
+  readonly fetchFile: (url: string, checksum?: string) => Promise<FetchedFile>;
   readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
   /** The plan's RUNs: before anything is executed, it must be sure that this machine can execute them. */
   readonly runs: readonly PlannedRun[];

@@ -52,25 +52,16 @@ export class GitSources {
     return described;
   }
 
-  /** The commits whose time the files have; undefined when they have the build's. */
-  async datedBy(step: CopyStep<BaseImage>): Promise<string | undefined> {
-    const commits: string[] = [];
-    for (const source of step.sources) {
-      if (source.kind !== 'git' || source.git.mtime !== 'commit') continue;
-      commits.push((await this.#resolve(source.git)).commit);
-    }
-    return commits.length === 0 ? undefined : commits.join(' ');
-  }
-
   /** The files, root's. @throws ERR_GIT_FAILED */
   async open(source: GitSource): Promise<Origin> {
     return await this.#origins.get(keyOf(source), async () => {
       const { layers, helpers, signal } = this.#options;
       const revision = await this.#resolve(source);
-      const { directory } = await fetchGit(source, await this.#gitOptions(), revision);
+      const { directory, datedBy } = await fetchGit(source, await this.#gitOptions(), revision);
       const index = layers.temporary('context');
       const helper = await helpers.files();
-      const options = { directory, ignore: undefined, helper, index, statCache: undefined, signal };
+      const scan = { directory, ignore: undefined, helper, index, statCache: undefined, signal };
+      const options = { ...scan, datedBy };
       const scanned = await scanDirectory(options);
       return directoryOrigin(layers.openIndex(index), scanned);
     });

@@ -34,6 +34,8 @@ export interface Origin extends SourceTree {
   readonly isIgnored: ((path: string) => Promise<boolean>) | undefined;
   /** Byte strings of what is not in the tree because this user may not read it. */
   readonly unreadable: readonly string[];
+  /** What its times are of, where they matter: a layer of it is another for another one. */
+  readonly datedBy: string | undefined;
   /** Makes the bytes of these layers' files reachable for compose. */
   open(layer: number, places: Places): Promise<(entry: FileEntry) => EntrySource>;
 }
@@ -102,6 +104,7 @@ export class Origins {
       hostFile: undefined,
       isIgnored: undefined,
       unreadable: [],
+      datedBy: undefined,
       open: async (number, places) => {
         const layer = list[number];
         if (layer === undefined) throw new TypeError(`No layer ${number}`);
@@ -121,7 +124,7 @@ export class Origins {
 /** Files of this machine: they become root's (CP-12). */
 export function directoryOrigin(
   index: LayerIndex,
-  { directory, identity, unreadable }: ScannedDirectory,
+  { directory, identity, unreadable, datedBy }: ScannedDirectory,
 ): Origin {
   const pathOf = (path: string): string => join(directory, toText(path));
   return {
@@ -139,6 +142,7 @@ export function directoryOrigin(
       );
     },
     unreadable,
+    datedBy,
     open: async (_, places) => {
       const root = places.root(directory);
       return ({ path }) => ({ kind: 'path', root, path });
@@ -199,6 +203,7 @@ export function inlineOrigin(name: string, content: string, mtime: number): Orig
     hostFile: undefined,
     isIgnored: undefined,
     unreadable: [],
+    datedBy: undefined,
     open: async () => () => ({ kind: 'bytes', bytes }),
   };
 }
@@ -213,6 +218,7 @@ export function fileOrigin(index: LayerIndex, identity: string, file: string): O
     hostFile: undefined,
     isIgnored: undefined,
     unreadable: [],
+    datedBy: undefined,
     open: async (_, places) => {
       const number = places.file(file);
       return ({ path }) => sourceIn(index, path, number);

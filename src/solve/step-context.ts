@@ -38,7 +38,7 @@ export interface StepContext {
   /** Called before anything is executed: refuses when a RUN of this build could not be. */
   readonly beforeExecution: () => Promise<void>;
   /** A file that ADD names by its address (CP-23). */
-  readonly fetchFile: (url: string) => Promise<FetchedFile>;
+  readonly fetchFile: (url: string, checksum?: string) => Promise<FetchedFile>;
   /** Repositories that ADD names (CP-25). */
   readonly git: GitSources;
 }

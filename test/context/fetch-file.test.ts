@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ interface Fixture {
   readonly server: HttpServer;
   readonly directory: string;
   /** Fetches, as another build would. */
-  readonly fetch: (url: string) => Promise<FetchedFile>;
+  readonly fetch: (url: string, checksum?: string) => Promise<FetchedFile>;
 }
 
 async function withStore(
@@ -26,13 +27,14 @@ async function withStore(
       await use({
         server,
         directory,
-        fetch: async (url) =>
+        fetch: async (url, checksum) =>
           await fetchFile(url, {
             memory: await openStore(join(directory, 'store'), { signal }),
             temporary: () => join(directory, `file-${count++}`),
             secrets: new Map(),
             signal,
             delays: [],
+            checksum,
           }),
       });
     });
@@ -64,6 +66,48 @@ describe('fetchFile()', () => {
       );
     });
   }
+
+  it('asks with no time that a change may have left as it was', async () => {
+    const DATES = { date: 'Tue, 14 Nov 2023 22:14:19 GMT', 'last-modified': DATE };
+    await withStore(
+      (request, response) => {
+        const isKnown = 'if-modified-since' in request.headers;
+        response.writeHead(isKnown ? 304 : 200, DATES).end(isKnown ? undefined : 'content');
+      },
+      async ({ server, fetch }) => {
+        await fetch(server.url);
+        await fetch(server.url);
+        assert.equal(server.requests[1]?.headers['if-modified-since'], undefined);
+      },
+    );
+  });
+
+  it('asks with the ETag alone where there is one', async () => {
+    await withStore(
+      (_, response) => response.writeHead(200, { etag: '"1"', 'last-modified': DATE }).end('x'),
+      async ({ server, fetch }) => {
+        await fetch(server.url);
+        await fetch(server.url);
+        const headers = server.requests[1]?.headers;
+        assert.equal(headers?.['if-none-match'], '"1"');
+        assert.equal(headers['if-modified-since'], undefined);
+      },
+    );
+  });
+
+  it('asks no server for a checksum that is at hand (CS-3)', async () => {
+    const sha256 = createHash('sha256').update('content').digest('hex');
+    await withStore(
+      (_, response) => response.end('content'),
+      async ({ server, fetch }) => {
+        const first = await fetch(server.url, `sha256:${sha256}`);
+        assert.deepEqual(await fetch(server.url, `sha256:${sha256}`), first);
+        assert.equal(server.requests.length, 1);
+        await fetch(server.url, `sha256:${'0'.repeat(64)}`);
+        assert.equal(server.requests.length, 2);
+      },
+    );
+  });
 
   it('takes what the server has now when that is another file', async () => {
     let version = 0;

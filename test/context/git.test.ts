@@ -31,6 +31,7 @@ describe('fetchGit (CTX-4, CP-25)', function () {
       const { directory, ...found } = await fetch('a.git');
       assert.deepEqual(found, {
         ...{ commit, tag: undefined, refName: 'refs/heads/main' },
+        datedBy: undefined,
         committed: COMMIT_TIME,
       });
       assert.deepEqual((await readdir(directory, { recursive: true })).toSorted(), [

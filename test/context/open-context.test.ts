@@ -297,7 +297,7 @@ describe('openContext()', () => {
       await symlink('file', join(tree, 'Dockerfile'));
       await symlink('../outside', join(tree, 'out'));
       const revision = { commit: 'abc', tag: undefined, refName: undefined };
-      const checkout = { ...revision, directory: tree, committed: 42 };
+      const checkout = { ...revision, directory: tree, committed: 42, datedBy: undefined };
       await withOpen(
         async (open) => {
           const context = await open('https://example.com/x.git');

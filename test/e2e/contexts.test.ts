@@ -255,6 +255,32 @@ describe('a tar as context', () => {
     });
   });
 
+  for (const what of ['context', 'dockerfile'] as const) {
+    it(`is not waited for as a ${what} that never answers, and is told to end`, async () => {
+      await withPlace(async (place) => {
+        const controller = new AbortController();
+        const reason = new Error('enough');
+        let isTold = false;
+        const silent: AsyncIterable<Uint8Array> = {
+          [Symbol.asyncIterator]: () => ({
+            next: () => {
+              setImmediate(() => controller.abort(reason));
+              return new Promise(() => undefined);
+            },
+            return: () => {
+              isTold = true;
+              return new Promise(() => undefined);
+            },
+          }),
+        };
+        const given = { context: place.base, [what]: silent };
+        const building = place.build({ ...given, signal: controller.signal });
+        await assert.rejects(building, (error) => error === reason);
+        assert.ok(isTold);
+      });
+    });
+  }
+
   it('hits the cache when only its times have changed', async () => {
     await withPlace(async (place) => {
       const context = (mtime: number) =>

@@ -8,12 +8,14 @@ import { type Place, withPlace } from '../support/context-builds.ts';
 import {
   COMMIT_TIME,
   commitFiles,
+  gitAt,
   type GitServer,
   type GitServerOptions,
   makeRepository,
   noGit,
   serveGit,
 } from '../support/git-server.ts';
+import { readLayers } from '../support/layer-entries.ts';
 import { itUnless } from '../support/missing.ts';
 
 const test = itUnless(noGit);
@@ -74,6 +76,24 @@ describe('a repository as context', function () {
       const buildArgs = { SOURCE_DATE_EPOCH: 'context' };
       const { created } = await place.build({ context: `${server.url}/app.git`, buildArgs });
       assert.equal(Date.parse(created ?? ''), COMMIT_TIME * 1000);
+    }));
+
+  test('dates files by its commit with mtime=commit, from the cache as well (CTX-3)', () =>
+    withRepository(FILES, async ({ place, server, directory }) => {
+      const context = `${server.url}/app.git`;
+      const times = async (url: string) => {
+        await place.build({ context: url });
+        const { layers } = await readLayers(join(place.base, 'image'));
+        return layers.flat().map(({ mtime }) => mtime);
+      };
+      const [now] = await times(context);
+      assert.ok(now !== undefined && now > COMMIT_TIME);
+      assert.deepEqual(await times(`${context}?mtime=commit`), [COMMIT_TIME]);
+      assert.deepEqual(await times(`${context}?mtime=commit`), [COMMIT_TIME]);
+      const amend = ['commit', '-q', '--allow-empty', '--amend', '--no-edit'];
+      await gitAt(`${COMMIT_TIME + 9} +0000`, directory, ...amend);
+      assert.deepEqual(await times(`${context}?mtime=commit`), [COMMIT_TIME + 9]);
+      assert.deepEqual(await times(context), [now]);
     }));
 
   test('has .git only when told to: BUILDKIT_CONTEXT_KEEP_GIT_DIR (ARG-8, CTX-4)', () =>

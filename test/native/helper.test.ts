@@ -4,6 +4,7 @@ import { getEventListeners } from 'node:events';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openHelper } from '../../native/index.ts';
+import { PROTOCOL_VERSION } from '../../native/protocol.ts';
 import { locateHelper } from '../../native/locate.ts';
 import { hasCode } from '../../src/errors.ts';
 import {
@@ -49,7 +50,7 @@ describe('openHelper()', () => {
         openHelper({ mode: 'plain', binary }),
         (error) =>
           hasCode(error, 'ERR_HELPER_MISMATCH') &&
-          error.details.expected === '1' &&
+          error.details.expected === String(PROTOCOL_VERSION) &&
           error.details.found === '99',
       );
       assert.ok((await readdir(directory)).includes('fake-helper.gone'));
@@ -101,7 +102,7 @@ describe('openHelper()', () => {
 describe('a call', () => {
   it('rejects when the helper dies, as do all calls after it', async () => {
     await withDirectory(async (directory) => {
-      const text = `${hello(1)}\nhead -c 20 >/dev/null\necho a panic >&2\nexit 3`;
+      const text = `${hello(PROTOCOL_VERSION)}\nhead -c 20 >/dev/null\necho a panic >&2\nexit 3`;
       const helper = await openHelper({ mode: 'plain', binary: await script(directory, text) });
       const died = (error: unknown) =>
         hasCode(error, 'ERR_HELPER_FAILED') && /code 3.*a panic/.test(error.message);

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { hasCode } from '../../src/errors.ts';
 import type { PlannedSource } from '../../src/plan/step.ts';
+import { copyRunner } from '../../src/solve/copy.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { tar } from '../support/tar.ts';
 import { lines } from './copying.ts';
@@ -59,6 +60,24 @@ describe('ADD', () => {
   for (const [title, bytes] of Object.entries(files)) {
     it(`copies ${title} as it is (CP-21)`, async () => {
       assert.deepEqual(await add(bytes), ['directory 755 0:0 to', 'file 644 0:0 to/file']);
+    });
+  }
+
+  for (const [what, bytes] of [
+    ['another archive', tar([{ name: 'other', content: 'x' }])],
+    ['a broken one', ARCHIVE.subarray(0, 1000)],
+  ] as const) {
+    it(`fails for an archive that has become ${what} since its key was made`, async () => {
+      await withSteps(async ({ context, write }) => {
+        await write({ file: ARCHIVE });
+        const step = copyStep(['file'], '/to/', { add: true });
+        await copyRunner(step, [], context).inputs();
+        await write({ file: bytes });
+        await assert.rejects(
+          execute(context, step, {}),
+          (error) => hasCode(error, 'ERR_CONTEXT_CHANGED') && error.details.path.endsWith('file'),
+        );
+      });
     });
   }
 

@@ -72,13 +72,14 @@ export async function withSteps(
               signal,
             }),
           namedContext: (name) => Promise.reject(new Error(`No context "${name}"`)),
-          fetchFile: async (url) =>
+          fetchFile: async (url, checksum) =>
             await fetchFile(url, {
               memory: session.store,
               temporary: () => session.layers.temporary('download'),
               secrets: new Map(),
               signal,
               delays: [],
+              checksum,
             }),
           sandbox: {
             secrets: new Map(),

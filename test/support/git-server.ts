@@ -12,12 +12,21 @@ export const noGit = missing('git');
 
 /** Runs git in a directory, with nobody's configuration; answers its output without the last line break. */
 export async function git(directory: string, ...args: readonly string[]): Promise<string> {
+  return await gitAt(DATE, directory, ...args);
+}
+
+/** The same; what it commits is of this time. */
+export async function gitAt(
+  date: string,
+  directory: string,
+  ...args: readonly string[]
+): Promise<string> {
   const { stdout } = await promisify(execFile)('git', [...args], {
     cwd: directory,
     env: {
       ...{ PATH: process.env['PATH'], HOME: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
-      ...{ GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@x.test', GIT_AUTHOR_DATE: DATE },
-      ...{ GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a@x.test', GIT_COMMITTER_DATE: DATE },
+      ...{ GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@x.test', GIT_AUTHOR_DATE: date },
+      ...{ GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a@x.test', GIT_COMMITTER_DATE: date },
     },
   });
   return stdout.trimEnd();
