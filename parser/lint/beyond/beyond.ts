@@ -8,6 +8,7 @@ import type { SourceLines } from '../source-lines.ts';
 import type { StageScope } from '../stage-scope.ts';
 import type { LintStage } from '../stages.ts';
 import { checkPinned, checkUser } from './base.ts';
+import { checkJson } from './broken-json.ts';
 import { type BeyondChecks, beyondStages } from './context.ts';
 import { checkLayers } from './layers.ts';
 import { checkPackages, decidedBy, needsAptLists } from './packages.ts';
@@ -42,7 +43,10 @@ export function checkBeyond({ stages, needed, scopeOf, ...run }: BeyondRun): voi
     needsAptLists: () => (isNeeded ??= needsAptLists(allStages, dockerfile)),
   };
   checkGlobalSecrets(checks);
-  for (const stage of own) checkSecrets(stage, checks);
+  for (const stage of own) {
+    checkSecrets(stage, checks);
+    checkJson(stage, checks);
+  }
   if (options.beyond === 'severe') return;
   for (const stage of own) {
     checkPinned(stage, checks);

@@ -18,6 +18,13 @@ export const OWN_RULES = {
     message: (keyword: string, path: string) =>
       `${keyword} puts "${path}" into the image, which usually holds secrets; use a secret mount`,
   },
+  BrokenJson: {
+    name: 'BrokenJson',
+    description: 'What looks like JSON and is none is taken for a shell command or for plain words',
+    url: page('broken-json'),
+    message: (keyword: string, problem: string) =>
+      `The arguments of ${keyword} are no JSON (${problem}), so they are read as plain text`,
+  },
   AptListsKept: {
     name: 'AptListsKept',
     description: 'Package lists that apt-get leaves behind make the layer larger',

@@ -6,6 +6,29 @@ import { PACKAGE_CASES } from './package-cases.ts';
 
 const CASES: readonly OwnCheckCase[] = [
   {
+    rule: 'BrokenJson',
+    bad: [
+      [2, `${ALPINE}CMD ["a" "b"]`],
+      [2, `${ALPINE}RUN ['a', 'b']`],
+      [2, `${ALPINE}RUN --network=none [ "a", ]`],
+      [2, `${ALPINE}ENTRYPOINT ["C:\\app\\x"]`.replaceAll('\\\\', '\\')],
+      [2, `${ALPINE}COPY --chown=1 ["a" "b"]`],
+      [2, `${ALPINE}VOLUME ['/a']`],
+      [2, `${ALPINE}CMD [\u201ca\u201d]`],
+      [2, `${ALPINE}ONBUILD CMD ["a" "b"]`],
+    ],
+    good: [
+      `${ALPINE}CMD ["a", "b"]`,
+      `${ALPINE}RUN [ -f a ] && [ -n "$b" ]`,
+      `${ALPINE}RUN [ "$a" = b ]`,
+      `${ALPINE}RUN ["$a" = b] || true`,
+      `${ALPINE}COPY ["a b", "c"]`,
+      `${ALPINE}COPY [ab]* /x/`,
+      `${ALPINE}VOLUME /a`,
+      `${ALPINE}RUN [ "$(id -u)" = "0" ]`,
+    ],
+  },
+  {
     rule: 'AddLocalFile',
     bad: [
       [2, `${ALPINE}ADD a.conf /`],
