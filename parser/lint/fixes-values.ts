@@ -71,11 +71,19 @@ export function toJson(
   const { command, kind, text } = instruction;
   if (command.form !== 'shell' || !text.endsWith(command.line)) return undefined;
   const isAlone = !kindsIn(dockerfile).has(kind === 'cmd' ? 'entrypoint' : 'cmd');
+  const isTriggered = facts?.triggers?.some((trigger) => /^\s*(?:cmd|entrypoint)\b/i.test(trigger));
   const isKnown = kind === 'entrypoint' || facts?.entrypoint?.length === 0;
   const words = [...command.line.matchAll(/[^ \t]+/g)];
   const isPlain = words.every(([word]) => PLAIN.test(word));
   const [first] = words;
-  if (!isAlone || !isKnown || !isPlain || first === undefined || BUILTIN.test(first[0])) {
+  if (
+    !isAlone ||
+    !isKnown ||
+    isTriggered === true ||
+    !isPlain ||
+    first === undefined ||
+    BUILTIN.test(first[0])
+  ) {
     return undefined;
   }
   if (first[0].includes('=')) return undefined;

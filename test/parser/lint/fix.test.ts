@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import {
   applyFixes,
+  type BaseImageFacts,
   expandWord,
   type Instruction,
   lint,
@@ -233,6 +234,14 @@ describe('applyFixes', () => {
     assert.equal(fixAll(text, undefined, {}), text);
     const baseImage = (): { entrypoint: string[] } => ({ entrypoint: ['x'] });
     assert.equal(fixAll(text, undefined, { baseImage }), text);
+  });
+
+  it('JSONArgsRecommended changes no CMD where a trigger of the base image sets an ENTRYPOINT', () => {
+    const text = 'FROM scratch\nFROM a\nCMD b\n';
+    const baseImage = (): BaseImageFacts => ({ entrypoint: [], triggers: ['ENTRYPOINT ["x"]'] });
+    const warnings = lint(parseDockerfile(text), { baseImage });
+    assert.equal(warnings.at(-1)?.rule, 'JSONArgsRecommended');
+    assert.equal(warnings.at(-1)?.fix, undefined);
   });
 
   it('knows the escape character of Windows', () => {
