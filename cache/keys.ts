@@ -2,7 +2,7 @@
  * Cache keys (design.md §5): what a step is and what goes into it, in one digest.
  *
  * The bytes hashed are canonical JSON of `[FORMAT_VERSION, kind, parts]`: object members sorted by
- * UTF-16 code units, no white space, e.g. `[2,"workdir",{"parent":["sha256:…"],"path":"/app"}]`.
+ * UTF-16 code units, no white space, e.g. `[3,"workdir",{"parent":["sha256:…"],"path":"/app"}]`.
  */
 
 import { createHash } from 'node:crypto';
@@ -13,7 +13,7 @@ declare const brand: unique symbol;
 export type CacheKey = string & { readonly [brand]: 'cacheKey' };
 
 /** Goes into every key. A change of what a step does to the same inputs needs another number. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 export type JsonValue =
   | string

@@ -1,6 +1,6 @@
 /**
  * What there is of each layer: `layers/HEX.index`, `layers/HEX.json` (facts), `layers/HEX.d/fs` and
- * `layers/HEX.single.d/fs` (directories in overlay format).
+ * `layers/HEX.one.d/fs` (directories in overlay format; beside the latter may be `owners`).
  *
  * The first complete form of a layer stays, as other builds may be using it. Facts:
  *
@@ -25,7 +25,10 @@ export function parseLayerID(text: string): LayerID {
   return parseDigest(text) as string as LayerID;
 }
 
-/** `owned`: files belong to the ids they have in the image. `single`: all files belong to one id. */
+/**
+ * `owned`: files belong to the ids they have in the image. `single`: all files belong to one id, and an
+ * attribute, or for symlinks and FIFOs the file `owners`, says to whom in the image.
+ */
 export type DirectoryFlavor = 'owned' | 'single';
 
 /** A layer's blobs. All of them have this diffID when uncompressed. */
@@ -65,7 +68,7 @@ export function layerStore(root: string, blobs: BlobStore): LayerStore {
     join(root, 'layers', `${hexOf(parseDigest(id))}${suffix}`);
   const indexPath = (id: LayerID): string => path(id, '.index');
   const wrapperPath = (id: LayerID, flavor: DirectoryFlavor): string =>
-    path(id, flavor === 'single' ? '.single.d' : '.d');
+    path(id, flavor === 'single' ? '.one.d' : '.d');
   const directoryPath = (id: LayerID, flavor: DirectoryFlavor): string =>
     join(wrapperPath(id, flavor), 'fs');
   const facts = (id: LayerID): Promise<LayerFacts | undefined> => readFacts(id, path(id, '.json'));

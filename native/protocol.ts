@@ -234,6 +234,11 @@ export interface ProcessSpec {
   readonly capabilities: readonly string[];
   /** Undefined: no filter. */
   readonly seccomp?: SeccompProfile;
+  /**
+   * The process stays root to the kernel; the helper answers the calls that tell and change ids, and
+   * keeps owners beside the files. For mode `single`.
+   */
+  readonly emulateIDs?: boolean;
   readonly limits: readonly ResourceLimit[];
 }
 

@@ -121,6 +121,8 @@ pub enum Error {
     User(At),
     #[error("Cannot load the seccomp filter")]
     Seccomp(At),
+    #[error("Cannot answer for other users and groups")]
+    Emulation(At),
     /// What another process of the helper reported; told as it is.
     #[error("{}", .0.message)]
     Reported(Box<HelperError>),
@@ -175,7 +177,8 @@ impl Error {
             | Error::ResourceLimit(at)
             | Error::Capabilities(at)
             | Error::User(at)
-            | Error::Seccomp(at) => (Some(&at.path), Some(at.errno)),
+            | Error::Seccomp(at)
+            | Error::Emulation(at) => (Some(&at.path), Some(at.errno)),
             Error::DigestMismatch { path, .. }
             | Error::ContentChanged { path }
             | Error::SecretFound { path, .. }

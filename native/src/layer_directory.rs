@@ -5,6 +5,7 @@
 use crate::entry::{Entry, Kind, MAX_DEPTH, is_below, split};
 use crate::error::{Error, at};
 use crate::metadata;
+use crate::owner::{self, Listed};
 use crate::remove::remove_at;
 use crate::resolve::{missing_target, unsafe_path};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, XattrFlags, makedev};
@@ -22,6 +23,8 @@ pub struct LayerDirectory {
     open: Vec<(Vec<u8>, OwnedFd)>,
     /// The directories that are to be finished, outermost first.
     unfinished: Vec<Entry>,
+    /// Where only one id exists: the owners of what has no attributes.
+    owners: Listed,
 }
 
 impl LayerDirectory {
@@ -33,6 +36,7 @@ impl LayerDirectory {
             path: path.to_owned(),
             open: Vec::new(),
             unfinished: Vec::new(),
+            owners: Listed::new(),
         })
     }
 
@@ -105,7 +109,10 @@ impl LayerDirectory {
             }
             self.finish_directory(&directory)?;
         }
-        Ok(())
+        if next.is_some() {
+            return Ok(());
+        }
+        owner::write_list(&self.path, &self.owners).map_err(at(&self.path, Error::Metadata))
     }
 
     /// Owner, mode, opaqueness, attributes and time. The root has an entry for its opaqueness alone, which
@@ -195,7 +202,19 @@ impl LayerDirectory {
         let shown = self.shown(&entry.path);
         let (parent, name) = split(&entry.path);
         let parent = self.parent(parent)?;
-        metadata::set_at(parent, name, entry).map_err(at(shown, Error::Metadata))
+        metadata::set_at(parent, name, entry).map_err(at(&shown, Error::Metadata))?;
+        let owner = metadata::kept_owner(entry);
+        if !owner::only_one_id() || owner.is_default() {
+            return Ok(());
+        }
+        if owner.device.is_none() {
+            self.owners.insert(entry.path.clone(), owner);
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(parent, name, flags, Mode::empty())
+            .and_then(|file| owner::write(file.as_fd(), owner))
+            .map_err(at(shown, Error::Metadata))
     }
 
     /// The descriptor of a directory of the layer, which is made when it is missing.

@@ -16,7 +16,7 @@
 use crate::error::{Error, at, id_map};
 use crate::protocol::{HelperError, Mode};
 use crate::sys::sandbox as sys;
-use crate::{mount, run};
+use crate::{mount, owner, run};
 use rustix::fs::{CWD, Mode as Permissions, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -167,6 +167,7 @@ fn enter_single(uid_map: Option<&str>, gid_map: Option<&str>) -> Result<(), Erro
             id_map(path, reason)(error)
         })
     };
+    owner::there_is_only_one_id();
     write("/proc/self/setgroups", "deny".to_owned())?;
     write("/proc/self/uid_map", map_lines(uid_map.unwrap_or(&own_uid)))?;
     write("/proc/self/gid_map", map_lines(gid_map.unwrap_or(&own_gid)))?;

@@ -296,6 +296,8 @@ pub struct ProcessSpec {
     pub capabilities: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seccomp: Option<SeccompProfile>,
+    #[serde(default, rename = "emulateIDs")]
+    pub emulate_ids: bool,
     pub limits: Vec<ResourceLimit>,
 }
 

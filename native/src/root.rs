@@ -16,12 +16,13 @@ use crate::error::{Error, at};
 use crate::mount::{
     self, attach, clone_tree, filesystem, inert, open_at, open_path, overlay, resolve_in, restrict,
 };
+use crate::owner::{self, Owner};
 use crate::protocol::{MountFlag, MountOperation, RunRequest};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags};
 use std::io::Write as _;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 type Sys<T> = Result<T, Errno>;
@@ -290,6 +291,10 @@ impl Root {
         file.write_all(bytes)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         match rustix::fs::fchown(&file, Some(owner.0), Some(owner.1)) {
+            Err(Errno::INVAL) if owner::only_one_id() => {
+                let (uid, gid) = (owner.0.as_raw(), owner.1.as_raw());
+                owner::write(file.as_fd(), Owner::new(uid, gid))?;
+            }
             // Where one id is all there is, everybody is it.
             Ok(()) | Err(Errno::INVAL) => {}
             Err(errno) => return Err(errno),

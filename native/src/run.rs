@@ -7,12 +7,13 @@
 //!
 //! The reply is given when the first process of the RUN is reaped. By then the kernel has ended
 //! every process of its PID namespace, and with the last of them its mounts: `upper` and `work` are
-//! free, and all output is in the pipes.
+//! free, and all output is in the pipes. With them ends the thread that emulates ids, if there is one.
 
 use crate::agent;
 use crate::cancel::Cancel;
 use crate::cgroup::Cgroup;
 use crate::error::{Error, at};
+use crate::identity::Emulation;
 use crate::mount;
 use crate::network;
 use crate::protocol::{RunReply, RunRequest, Stream};
@@ -21,10 +22,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process, pidfd_open, waitpid,
 };
-use std::io::{Read, Write};
+use std::io::{IoSliceMut, Write};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -64,10 +67,11 @@ pub fn run(
     let _connected = connection
         .map(|connection| network::connect(connection, cancel))
         .transpose()?;
-    let mut sandbox = start(&request, cgroup.as_ref())?;
-    drop(request);
-    let first = FirstProcess::await_start(&mut sandbox, cancel)?;
-    let status = first.await_end(&mut sandbox, sink, cancel)?;
+    let mut emulation = None;
+    let outcome = execute(&request, cgroup.as_ref(), (sink, cancel), &mut emulation);
+    let finished = emulation.and_then(Emulation::finish);
+    let status = outcome?;
+    finished.map_or(Ok(()), |finished| finished.save(&request.upper))?;
     let signal = status.terminating_signal();
     let exit_code = status.exit_status().unwrap_or(128 + signal.unwrap_or(0));
     let events = cgroup.map(|cgroup| cgroup.events()).unwrap_or_default();
@@ -77,6 +81,21 @@ pub fn run(
         oom_kills: events.oom_kills,
         pids_refused: events.pids_refused,
     })
+}
+
+/// Takes the output.
+type Sink<'a> = &'a dyn Fn(Stream, &[u8]);
+
+/// When it returns, the first process is reaped.
+fn execute(
+    request: &RunRequest,
+    cgroup: Option<&Cgroup>,
+    (sink, cancel): (Sink<'_>, &Cancel),
+    emulation: &mut Option<Emulation>,
+) -> Result<WaitStatus, Error> {
+    let mut sandbox = start(request, cgroup)?;
+    let first = FirstProcess::await_start(&mut sandbox, cancel, (request, emulation))?;
+    first.await_end(&mut sandbox, sink, cancel)
 }
 
 /// The re-executed helper, and our ends of what it was given.
@@ -144,22 +163,35 @@ impl FirstProcess {
     }
 
     /// Waits until the command is executed, which closes the channel, or could not be set up.
-    fn await_start(sandbox: &mut Sandbox, cancel: &Cancel) -> Result<FirstProcess, Error> {
+    fn await_start(
+        sandbox: &mut Sandbox,
+        cancel: &Cancel,
+        (request, emulation): (&RunRequest, &mut Option<Emulation>),
+    ) -> Result<FirstProcess, Error> {
         let mut told = Vec::new();
         let mut first: Option<FirstProcess> = None;
+        let mut listener: Option<OwnedFd> = None;
         loop {
             if let Some(first) = &mut first {
                 first.cancel_if(wait_readable(&sandbox.channel, cancel));
             }
             let mut buffer = [0; 4096];
-            match sandbox.channel.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => told.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            let (count, descriptor) = match receive(&sandbox.channel, &mut buffer) {
+                Ok((0, _)) => break,
+                Ok(received) => received,
+                Err(Errno::INTR) => continue,
                 Err(_) => break,
-            }
+            };
+            told.extend_from_slice(&buffer[..count]);
             if first.is_none() {
                 first = messages(&told).find_map(started).map(FirstProcess::new);
+            }
+            // Who forks and who was forked tell in whatever order.
+            listener = listener.or(descriptor);
+            if let Some(first) = &first
+                && let Some(listener) = listener.take()
+            {
+                *emulation = Some(Emulation::start(listener, first.pid, request)?);
             }
         }
         let _ = sandbox.child.wait();
@@ -272,6 +304,22 @@ fn hand_on(
             return true;
         }
     }
+}
+
+/// Reads once; with what is read, a descriptor may come.
+fn receive(
+    channel: &UnixStream,
+    buffer: &mut [u8],
+) -> rustix::io::Result<(usize, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [IoSliceMut::new(buffer)];
+    let received = recvmsg(channel, &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut descriptors = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    Ok((received.bytes, descriptors.next()))
 }
 
 /// True when the request was cancelled; else there is something to read.

@@ -9,23 +9,31 @@
 //! 3. In the root: host name, working directory, streams, limits.
 //! 4. Down: bounding set, groups, gid, uid (keeping the permitted set), then the filter, for which
 //!    CAP_SYS_ADMIN is needed once more because no_new_privs stays off (sudo and ping are to work),
-//!    then the capabilities of the command. Nothing but exec comes after.
+//!    then the capabilities of the command. Nothing but exec comes after. With emulated ids, the user
+//!    stays root, and what the filter notifies of goes to `identity`, in the helper.
 //!
 //! The command is PID 1 (EX-1): when it ends, the kernel ends what it left behind, and the mounts.
 
 use crate::error::{Error, at};
-use crate::protocol::{Connection, Network, ProcessSpec, ResourceLimit, RunRequest};
+use crate::protocol::{
+    Connection, Network, ProcessSpec, ResourceLimit, RunRequest, SeccompProfile,
+};
 use crate::root::Root;
-use crate::sys::sandbox as sys;
-use crate::{capability, command, seccomp};
+use crate::seccomp::{self, Rest};
+use crate::sys::{notify, sandbox as sys};
+use crate::{capability, command};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socket_with,
+};
 use rustix::process::{Gid, Resource, Rlimit, Signal, Uid};
 use rustix::thread::{CapabilitySet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -90,7 +98,7 @@ fn tell(channel: &mut UnixStream, message: &Message) {
 fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32, Error> {
     let process = &request.process;
     let capabilities = capability::parse(&process.capabilities)?;
-    let filter = process.seccomp.as_ref().map(seccomp::program).transpose()?;
+    let filter = filter(process)?;
     enter_namespaces(request)?;
     let mut root = Root::mount(request)?;
     root.perform(&request.mounts)?;
@@ -102,7 +110,13 @@ fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32,
     rustix::process::umask(Mode::from_raw_mode(0o022));
     enter_directory(Path::new(&process.cwd))?;
     set_streams(null, process)?;
-    process.limits.iter().try_for_each(set_limit)?;
+    // The emulation keeps a note of its own in the limit of locks, which stands for nothing else.
+    let is_free = |limit: &&ResourceLimit| !(process.emulate_ids && limit.name == "locks");
+    process
+        .limits
+        .iter()
+        .filter(is_free)
+        .try_for_each(set_limit)?;
 
     capability::bound(capabilities)?;
     change_user(process)?;
@@ -110,10 +124,10 @@ fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32,
     if let Some(filter) = filter {
         // On the host's network, its abstract sockets are in reach: an X server, a session's bus.
         sys::scope_abstract_sockets().map_err(at("", Error::Seccomp))?;
-        sys::load_filter(&filter).map_err(at("", Error::Seccomp))?;
+        load(&filter, process.emulate_ids, channel)?;
     }
     // The kernel gives root the bounding set at exec, and nobody else anything.
-    let root_only = if process.uid == 0 {
+    let root_only = if process.uid == 0 || process.emulate_ids {
         capabilities
     } else {
         CapabilitySet::empty()
@@ -121,6 +135,35 @@ fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32,
     capability::keep(root_only)?;
     tell(channel, &Message::Ready);
     Ok(command::execute(&process.argv, &process.env))
+}
+
+fn filter(process: &ProcessSpec) -> Result<Option<Vec<libc::sock_filter>>, Error> {
+    let none = SeccompProfile { rules: Vec::new() };
+    match (&process.seccomp, process.emulate_ids) {
+        (profile, true) => {
+            let profile = profile.as_ref().unwrap_or(&none);
+            seccomp::program(profile, Rest::Emulate).map(Some)
+        }
+        (Some(profile), false) => seccomp::program(profile, Rest::Allow).map(Some),
+        (None, false) => Ok(None),
+    }
+}
+
+/// Loads the filter; the helper gets the descriptor that it notifies by, if it does.
+fn load(filter: &[libc::sock_filter], emulate: bool, channel: &UnixStream) -> Result<(), Error> {
+    if !emulate {
+        return sys::load_filter(filter).map_err(at("", Error::Seccomp));
+    }
+    let listener = notify::load_filter(filter).map_err(at("", Error::Emulation))?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [listener.as_fd()];
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    // A descriptor goes with a byte; an empty line says nothing.
+    let line = [IoSlice::new(b"\n")];
+    sendmsg(channel, &line, &mut control, SendFlags::empty())
+        .map(drop)
+        .map_err(at("", Error::Emulation))
 }
 
 fn enter_namespaces(request: &RunRequest) -> Result<(), Error> {
@@ -178,7 +221,7 @@ fn set_streams(host_null: OwnedFd, process: &ProcessSpec) -> Result<(), Error> {
     let failed = || at("", Error::Streams);
     let null = own_null().unwrap_or(host_null);
     rustix::stdio::dup2_stdin(&null).map_err(failed())?;
-    let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
+    let (uid, gid) = kernel_ids(process);
     // Fails for a user that does not exist here, which is told when we become it.
     let _ = rustix::fs::fchown(std::io::stdout(), Some(uid), Some(gid));
     let _ = rustix::fs::fchown(std::io::stderr(), Some(uid), Some(gid));
@@ -221,14 +264,23 @@ fn set_limit(limit: &ResourceLimit) -> Result<(), Error> {
     rustix::process::setrlimit(resource, values).map_err(at(&limit.name, Error::ResourceLimit))
 }
 
+/// Who the command is to the kernel.
+fn kernel_ids(process: &ProcessSpec) -> (Uid, Gid) {
+    if process.emulate_ids {
+        return (Uid::ROOT, Gid::ROOT);
+    }
+    (Uid::from_raw(process.uid), Gid::from_raw(process.gid))
+}
+
 fn change_user(process: &ProcessSpec) -> Result<(), Error> {
     use rustix::thread;
-    let groups: Vec<_> = process
-        .groups
-        .iter()
-        .map(|&gid| Gid::from_raw(gid))
-        .collect();
-    let (uid, gid) = (Uid::from_raw(process.uid), Gid::from_raw(process.gid));
+    let groups: &[u32] = if process.emulate_ids {
+        &[]
+    } else {
+        &process.groups
+    };
+    let groups: Vec<_> = groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+    let (uid, gid) = kernel_ids(process);
     match thread::set_thread_groups(&groups) {
         // In a namespace with one gid there are no others to have.
         Err(Errno::PERM) if groups.is_empty() => {}

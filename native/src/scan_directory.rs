@@ -9,10 +9,11 @@ use crate::error::{Error, at};
 use crate::holes::HoleReader;
 use crate::ignore::Ignore;
 use crate::index::IndexWriter;
+use crate::owner::{self, Listed};
 use crate::pending::PendingFile;
 use crate::protocol::{DirectoryFormat, IndexSummary, ScanDirectory};
 use crate::stat_cache::{Fingerprint, StatCache, StatCacheWriter};
-use crate::walk::{Found, Walker};
+use crate::walk::{Found, Walker, take_owner};
 use crate::xattr;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
@@ -77,6 +78,7 @@ pub fn scan_directory(
         for _ in 0..threads {
             let hasher = Hasher {
                 root: &root,
+                format: request.format,
                 path: &request.path,
                 may_leave_out: request.format == DirectoryFormat::Context,
                 cancel,
@@ -227,6 +229,10 @@ impl Feeder {
             cancel,
             found: &mut |found| self.take(found),
             links: HashMap::new(),
+            owners: match request.format {
+                DirectoryFormat::Layer => owner::read_list(&request.path),
+                DirectoryFormat::Context => Listed::new(),
+            },
             withheld: Vec::new(),
             sockets: Vec::new(),
             unreadable: Vec::new(),
@@ -279,6 +285,7 @@ impl Feeder {
 
 struct Hasher<'a> {
     root: &'a OwnedFd,
+    format: DirectoryFormat,
     path: &'a Path,
     /// Of a context, files that nobody copies need not be readable (CTX-8).
     may_leave_out: bool,
@@ -317,9 +324,8 @@ impl Hasher<'_> {
         };
         let stat = rustix::fs::fstat(&file).map_err(at(&shown, Error::Stat))?;
         let mut file = HoleReader::new(file, &stat);
-        entry.xattrs = xattr::read(file.file().as_fd())
-            .map_err(at(&shown, Error::Stat))?
-            .kept;
+        let attributes = xattr::read(file.file().as_fd()).map_err(at(&shown, Error::Stat))?;
+        entry.xattrs = attributes.kept;
         let mut content = Sha256::new();
         loop {
             self.cancel.check()?;
@@ -334,6 +340,9 @@ impl Hasher<'_> {
         }
         if let Kind::File { digest, .. } = &mut entry.kind {
             *digest = Some(Digest::from(content.finalize()));
+        }
+        if self.format == DirectoryFormat::Layer {
+            take_owner(entry, attributes.owner);
         }
         item.state = State::Hashed;
         Ok(())

@@ -10,7 +10,8 @@
 mod table;
 
 use crate::error::Error;
-use crate::protocol::{SeccompCondition, SeccompOperator, SeccompProfile, SeccompRule};
+use crate::identity::calls::{self, CALLS, Of, When};
+use crate::protocol::{SeccompCondition, SeccompOperator, SeccompProfile};
 use libc::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET,
     BPF_W, sock_filter,
@@ -37,21 +38,52 @@ const ARM_PRIVATE: (u32, u32) = (0x000F_0001, 0x000F_0006);
 /// A jump of a rule's body to the rule's end; put right when the body is complete.
 const TO_END: u8 = u8::MAX;
 
+/// What to do about calls that the profile does not refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    Allow,
+    /// Those that have to do with ids are `identity`'s to answer.
+    Emulate,
+}
+
 /// The program of a profile.
-pub fn program(profile: &SeccompProfile) -> Result<Vec<sock_filter>, Error> {
+pub fn program(profile: &SeccompProfile, rest: Rest) -> Result<Vec<sock_filter>, Error> {
     let [(native, native_abi), (foreign, foreign_abi)] = ARCHITECTURES;
-    let block = abi_block(profile, native_abi)?;
+    let block = abi_block(profile, rest, native_abi)?;
     let mut program = vec![load(ARCHITECTURE), jump(BPF_JEQ, native, 1, 0)];
     program.push(statement(BPF_JMP | BPF_JA, block.len() as u32));
     program.extend(block);
     program.push(jump(BPF_JEQ, foreign, 1, 0));
     program.push(fail(libc::ENOSYS as u32));
-    program.extend(abi_block(profile, foreign_abi)?);
+    program.extend(abi_block(profile, rest, foreign_abi)?);
     Ok(program)
 }
 
+/// The emulated calls of both conventions, by architecture and number.
+pub fn emulated_calls() -> impl Iterator<Item = ((u32, u32), calls::Call)> {
+    ARCHITECTURES.into_iter().flat_map(|(architecture, abi)| {
+        of_convention(abi).filter_map(move |(name, call)| {
+            let number = table::number(name, abi).flatten()?;
+            Some(((architecture, number), call))
+        })
+    })
+}
+
+fn of_convention(abi: Abi) -> impl Iterator<Item = (&'static str, calls::Call)> {
+    let own = if abi == ARCHITECTURES[0].1 {
+        Of::Native
+    } else {
+        Of::Foreign
+    };
+    let is_own = move |&&(_, _, of): &&(&str, calls::Call, Of)| of == Of::All || of == own;
+    CALLS
+        .iter()
+        .filter(is_own)
+        .map(|&(name, call, _)| (name, call))
+}
+
 /// What happens to a call of one convention; ends in a return on every path.
-fn abi_block(profile: &SeccompProfile, abi: Abi) -> Result<Vec<sock_filter>, Error> {
+fn abi_block(profile: &SeccompProfile, rest: Rest, abi: Abi) -> Result<Vec<sock_filter>, Error> {
     let mut block = vec![load(NUMBER)];
     match abi {
         Abi::X86_64 => {
@@ -72,22 +104,75 @@ fn abi_block(profile: &SeccompProfile, abi: Abi) -> Result<Vec<sock_filter>, Err
             let number = table::number(name, abi)
                 .ok_or_else(|| Error::Request(format!("unknown system call {name:?}")))?;
             if let Some(number) = number {
-                block.extend(rule_body(number, rule)?);
+                let conditions = rule.when.as_deref().unwrap_or_default();
+                block.extend(rule_body(number, conditions, fail(rule.errno.into()))?);
             }
         }
+    }
+    if rest == Rest::Emulate {
+        block.extend(emulation(abi)?);
     }
     block.push(allow());
     Ok(block)
 }
 
+/// Hands calls to the emulation. The limit that it keeps its own notes in (`identity`) stays what it
+/// is: to set it does nothing.
+fn emulation(abi: Abi) -> Result<Vec<sock_filter>, Error> {
+    let mut block = Vec::new();
+    for (name, call) in of_convention(abi) {
+        let Some(number) = table::number(name, abi).flatten() else {
+            continue;
+        };
+        let conditions = match calls::when(call) {
+            When::Always => None,
+            When::HasBit(argument, bits) => {
+                Some(condition(argument, bits, SeccompOperator::NotEqual, 0))
+            }
+            When::Is(argument, value) => {
+                Some(condition(argument, INT, SeccompOperator::Equal, value))
+            }
+        };
+        let notify = statement(BPF_RET | BPF_K, libc::SECCOMP_RET_USER_NOTIF);
+        block.extend(rule_body(number, conditions.as_slice(), notify)?);
+    }
+    let equal = |argument, value| condition(argument, INT, SeccompOperator::Equal, value);
+    let locks = u64::from(libc::RLIMIT_LOCKS);
+    let is_set = condition(2, u64::MAX, SeccompOperator::NotEqual, 0);
+    for (name, conditions) in [
+        ("setrlimit", vec![equal(0, locks)]),
+        ("prlimit64", vec![equal(1, locks), is_set]),
+    ] {
+        if let Some(number) = table::number(name, abi).flatten() {
+            block.extend(rule_body(number, &conditions, fail(0))?);
+        }
+    }
+    Ok(block)
+}
+
+/// For arguments that are an `int`.
+const INT: u64 = 0xffff_ffff;
+
+fn condition(argument: u8, mask: u64, operator: SeccompOperator, value: u64) -> SeccompCondition {
+    SeccompCondition {
+        argument,
+        mask,
+        operator,
+        value,
+    }
+}
+
 /// Expects the call's number in the accumulator, and leaves it there when the rule does not hold.
-fn rule_body(number: u32, rule: &SeccompRule) -> Result<Vec<sock_filter>, Error> {
-    let conditions = rule.when.as_deref().unwrap_or_default();
+fn rule_body(
+    number: u32,
+    conditions: &[SeccompCondition],
+    action: sock_filter,
+) -> Result<Vec<sock_filter>, Error> {
     if conditions.len() > 16 || conditions.iter().any(|condition| condition.argument > 5) {
         return Err(Error::Request("bad seccomp condition".to_owned()));
     }
     let mut body: Vec<sock_filter> = conditions.iter().flat_map(condition_body).collect();
-    body.push(fail(rule.errno.into()));
+    body.push(action);
     let end = body.len();
     for (at, instruction) in body.iter_mut().enumerate() {
         for offset in [&mut instruction.jt, &mut instruction.jf] {
@@ -154,6 +239,7 @@ fn jump(comparison: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::SeccompRule;
 
     /// Runs a program as the kernel does, on a call and its arguments.
     fn run(program: &[sock_filter], arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
@@ -232,7 +318,7 @@ mod tests {
                 rule(&["keyctl"], 4, &[(1, all, SeccompOperator::Equal, 1 << 40)]),
             ],
         };
-        let program = program(&profile)?;
+        let program = program(&profile, Rest::Allow)?;
         let error = |errno: u32| libc::SECCOMP_RET_ERRNO | errno;
         for (arch, abi) in ARCHITECTURES {
             let call = |name: &str, first: u64, second: u64| {
@@ -258,10 +344,38 @@ mod tests {
     }
 
     #[test]
+    fn hands_calls_about_ids_to_the_emulation() -> Result<(), Error> {
+        let profile = SeccompProfile {
+            rules: vec![rule(&["mount"], 1, &[])],
+        };
+        let program = program(&profile, Rest::Emulate)?;
+        let (notify, allow) = (libc::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_ALLOW);
+        for (arch, abi) in ARCHITECTURES {
+            let call = |name: &str, arguments: [u64; 3]| {
+                let number = table::number(name, abi).flatten().unwrap_or(0);
+                let [a, b, c] = arguments;
+                run(&program, arch, number, [a, b, c, 0, 0, 0])
+            };
+            assert_eq!(call("fchownat", [0; 3]), notify);
+            assert_eq!(call("openat", [0, 0, libc::O_CREAT as u64]), notify);
+            assert_eq!(call("openat", [0, 0, libc::O_TMPFILE as u64]), notify);
+            assert_eq!(call("openat", [0, 0, libc::O_DIRECTORY as u64]), allow);
+            assert_eq!(call("prlimit64", [0, 10, 4096]), libc::SECCOMP_RET_ERRNO);
+            assert_eq!(call("prlimit64", [0, 10, 0]), allow);
+            assert_eq!(call("prlimit64", [0, 7, 4096]), allow);
+            assert_eq!(call("mount", [0; 3]), libc::SECCOMP_RET_ERRNO | 1);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn rejects_an_unknown_name() {
         let profile = SeccompProfile {
             rules: vec![rule(&["mounted"], 1, &[])],
         };
-        assert!(matches!(program(&profile), Err(Error::Request(_))));
+        assert!(matches!(
+            program(&profile, Rest::Allow),
+            Err(Error::Request(_))
+        ));
     }
 }

@@ -6,6 +6,7 @@ use crate::cancel::Cancel;
 use crate::entry::{Entry, Kind, excess};
 use crate::error::{Error, at};
 use crate::ignore::{Ignore, Matches};
+use crate::owner::{self, Device, Listed, Owner};
 use crate::protocol::DirectoryFormat;
 use crate::stat_cache::Fingerprint;
 use crate::xattr;
@@ -40,6 +41,8 @@ pub struct Walker<'a> {
     pub unreadable: Vec<Vec<u8>>,
     /// What has several names, by device and inode.
     pub links: HashMap<(u64, u64), Vec<u8>>,
+    /// Who owns what has no attributes to say so, in a layer.
+    pub owners: Listed,
     /// Ignored directories around the current path, which are listed when something in them is.
     pub withheld: Vec<Found>,
 }
@@ -106,8 +109,14 @@ impl Walker<'_> {
         };
         let kind = self.linked(kind, path, &stat);
         let has_content = matches!(kind, Kind::File { .. });
+        let mut entry = entry(path, kind, &stat, self.format);
+        match &entry.kind {
+            Kind::Hardlink(_) => take_owner(&mut entry, self.linked_owner(directory, name, path)),
+            Kind::File { .. } => {}
+            _ => take_owner(&mut entry, self.owners.get(path).copied()),
+        }
         self.emit(Found {
-            entry: entry(path, kind, &stat, self.format),
+            entry,
             fingerprint: has_content.then(|| Fingerprint::of(&stat)),
         })
     }
@@ -132,6 +141,9 @@ impl Walker<'_> {
         // Of what was opened, whatever had its name before.
         let stat = rustix::fs::fstat(&directory).map_err(at(self.shown(path), Error::Stat))?;
         let mut entry = entry(path, Kind::Directory, &stat, self.format);
+        if self.format == DirectoryFormat::Layer {
+            take_owner(&mut entry, attributes.owner);
+        }
         entry.xattrs = attributes.kept;
         entry.opaque = attributes.opaque && self.format == DirectoryFormat::Layer;
         let found = Found {
@@ -212,6 +224,18 @@ impl Walker<'_> {
         }
     }
 
+    /// Of another name of something: files are only read under their first name.
+    fn linked_owner(&self, directory: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Option<Owner> {
+        if !owner::only_one_id() || self.format != DirectoryFormat::Layer {
+            return None;
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            Ok(file) => owner::read(file.as_fd()).or_else(|| self.owners.get(path).copied()),
+            Err(_) => self.owners.get(path).copied(),
+        }
+    }
+
     fn emit(&mut self, found: Found) -> Result<(), Error> {
         for directory in self.withheld.iter_mut() {
             // Its place stays on the stack, without anything left to be listed.
@@ -244,6 +268,20 @@ impl Found {
             entry: std::mem::replace(&mut self.entry, empty),
             fingerprint: None,
         })
+    }
+}
+
+/// Makes an entry its owner's, and a device of a file that stands for one.
+pub fn take_owner(entry: &mut Entry, owner: Option<Owner>) {
+    let Some(owner) = owner else {
+        return;
+    };
+    (entry.uid, entry.gid) = (owner.uid, owner.gid);
+    if let (Kind::File { .. }, Some(device)) = (&entry.kind, owner.device) {
+        entry.kind = match device {
+            Device::Character(major, minor) => Kind::Character(major, minor),
+            Device::Block(major, minor) => Kind::Block(major, minor),
+        };
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads the extended attributes that belong into a layer. Privileges: those of who may read the file.
 
+use crate::owner::{ATTRIBUTE, Owner};
 use crate::pax::Records;
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
@@ -9,6 +10,8 @@ use std::os::fd::BorrowedFd;
 pub struct Attributes {
     /// File capabilities and the user's own, sorted.
     pub kept: Records,
+    /// The emulation's mark of who owns it.
+    pub owner: Option<Owner>,
     /// Overlayfs's mark that a directory hides what lower layers have in it.
     pub opaque: bool,
 }
@@ -41,6 +44,10 @@ fn read_names(fd: BorrowedFd<'_>, names: &[u8]) -> rustix::io::Result<Attributes
             // Not the end of the name alone: what a command sets is kept as user.overlay.overlay.opaque.
             let is_mark = name == b"user.overlay.opaque";
             attributes.opaque |= is_mark && value(fd, name)?.as_deref() == Some(b"y");
+            continue;
+        }
+        if name == ATTRIBUTE.as_bytes() {
+            attributes.owner = value(fd, name)?.and_then(|text| Owner::decode(&text));
             continue;
         }
         // In a PAX record, the name ends at the first equals sign.

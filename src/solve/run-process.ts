@@ -28,8 +28,8 @@ export async function processOf(
     cwd: step.cwd,
     uid,
     gid,
-    // Where only one id exists, the kernel lets nobody set groups.
-    groups: rung === 'single' ? [] : groups,
+    groups,
+    emulateIDs: rung === 'single',
     capabilities: DEFAULT_CAPABILITIES,
     seccomp: DEFAULT_SECCOMP,
     limits: context.sandbox.ulimits.map(parseLimit),

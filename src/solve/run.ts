@@ -93,7 +93,7 @@ async function execute(
       },
       { step, helper, guard: context.guard, signal: context.signal, onOutput },
     );
-    const layer = await publishWritten(wrapper, tree, context);
+    const layer = await publishWritten(wrapper, context);
     kept = true;
     return { layer, cached: false };
   } finally {

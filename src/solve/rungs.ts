@@ -40,7 +40,7 @@ export interface RefusedRung extends Refusal {
 export const RUNG_NOTES: Readonly<Record<RungName, string>> = {
   root: 'RUN uses mount namespaces',
   subids: 'RUN uses a user namespace with sub-ids',
-  single: 'RUN uses a user namespace with one id: commands cannot change owners or users',
+  single: 'RUN uses a user namespace with one id: other users and groups are emulated',
 };
 
 /** The rungs to try, in order; of one that is asked for by name only that. The next is looked for when it is wanted. */
@@ -166,7 +166,7 @@ async function outOfReach(
   return here.length === 0 || present === count ? undefined : `${start}-${start + count - 1}`;
 }
 
-/** Only root exists inside; the owners of files are kept in the layers' indexes. */
+/** Only root exists inside; the helper emulates other users and groups. */
 function single({ uid, gid }: Machine): Rung {
   return { kind: 'usable', mode: 'single', uidMap: `0:${uid}:1`, gidMap: `0:${gid}:1` };
 }

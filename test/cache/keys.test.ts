@@ -21,7 +21,7 @@ describe('cacheKey()', () => {
   it('is stable: other keys would make every store useless', () => {
     assert.equal(
       cacheKey('run', { argv: ['/bin/sh', '-c', 'true'], env: {}, parent: [] }),
-      '9d2e46320565f2598c44227a28fd49a6b046d79dc0de0afa373445b207865108',
+      'c7785f8fbc7594c46f447b5f1b848387e550f77481a5fb7ef4236afaaf915ea5',
     );
   });
 

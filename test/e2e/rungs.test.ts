@@ -16,14 +16,27 @@ import { writeCompareContext } from '../support/compare-context.ts';
 import { type ReadImage, readImage } from '../support/layout-files.ts';
 import { itUnless, missing } from '../support/missing.ts';
 
-/** What RUN may do where there is but one id: anything, except to change owners or to rename what is not root's. */
-const ONE_ID = `FROM base
+/** What only real and emulated root may. */
+const DEVICES = '&& mknod /t/null c 1 3 && mknod /t/disk b 8 1';
+
+/** What a RUN does with owners, users and what it inherits of them. */
+const OWNERS = `FROM base
 COPY --chown=app:app tree /owned
 COPY --chown=77:88 tree/file /other
 RUN echo more >> /owned/file && echo more >> /other && chmod 4711 /other \\
     && rm -r /owned/folder/deep \\
     && mkdir /owned/new && echo new > /owned/new/file && ln /owned/new/file /owned/new/hard
 RUN test "$(stat -c %a /other)" = 4711 && wc -c /owned/file > /size
+RUN mv /owned/file /owned/renamed && cp -p /owned/renamed /kept && stat -c %u:%g /owned/renamed /kept > /owners
+RUN mkdir -p /t/d && echo > /t/f && ln /t/f /t/hard && ln -s f /t/link && mkfifo /t/fifo \\
+    && chown -hR 1234:5 /t && chown -h 9 /t/link ${DEVICES} \\
+    && mkdir /group && chown 3:4 /group && chmod 2775 /group && mkdir /group/below && echo > /group/file \\
+    && echo > /suid && chmod 4755 /suid && chown 8 /suid && echo > /again && chmod 4755 /again
+RUN mv /t/link /t/moved && ln /t/fifo /t/other && touch /t/f && rm -r /t/d && tar -cf - t | tar -xpf - -C /group \\
+    && chown 1:1 /etc && stat -c '%n %u:%g %a %F' /t/* /group/* > /stat
+USER 1234:5
+RUN echo > /tmp/mine && mkdir /tmp/below && ln -s x /tmp/link && mkfifo -m 600 /tmp/fifo && chgrp 5 /tmp/mine \\
+    && ! chown 0 /tmp/mine 2> /dev/null && id -u > /tmp/id && id -g >> /tmp/id
 `;
 
 const why = (kind: AccountKind) => whyNoAccount(kind) ?? missing('busybox', 'tar');
@@ -39,8 +52,8 @@ describe('the image', function () {
   });
 
   itUnless(why('user'))('is the same from root and from a user with one id', async () => {
-    const root = await buildAs('root', { dockerfile: ONE_ID });
-    const user = await buildAs('user', { dockerfile: ONE_ID, subids: false });
+    const root = await buildAs('root', { dockerfile: OWNERS });
+    const user = await buildAs('user', { dockerfile: OWNERS, subids: false });
     const note = /^NOTE: RUN uses a user namespace with one id.*no sub-ids.*sudo usermod/m;
     assert.match(user.outcome.stderr, note);
     assert.deepEqual(user.image, root.image);
@@ -56,7 +69,7 @@ describe('the image', function () {
 
   for (const isolation of ['subids', 'single'] as const) {
     itUnless(why('root'))(`is the same from root with the isolation "${isolation}"`, async () => {
-      const dockerfile = ONE_ID;
+      const dockerfile = isolation === 'single' ? OWNERS : OWNERS.replace(DEVICES, '');
       const root = await buildAs('root', { dockerfile });
       const other = await buildAs('root', { dockerfile, flags: [`--isolation=${isolation}`] });
       assert.doesNotMatch(other.outcome.stderr, /^NOTE/m);
