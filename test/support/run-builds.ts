@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Account, openAccount } from './accounts.ts';
+import { type Account, openAccount, type Outcome } from './accounts.ts';
 import { busyboxBase } from './busybox-base.ts';
 import { type LayerEntry, readLayers } from './layer-entries.ts';
 import { outputOf } from './plain-output.ts';
@@ -30,24 +30,36 @@ export interface RunBuilds {
   readonly account: Account;
   /** Builds in a context with `busybox`, `passwd`, `group` and a file that is ignored; `FROM base` is busybox. */
   readonly build: (dockerfile: string, ...flags: readonly string[]) => Promise<Built>;
+  /** The same, whatever comes of it; the image is kept. */
+  readonly attempt: (dockerfile: string, ...flags: readonly string[]) => Promise<Outcome>;
+  /** The build context. */
+  readonly context: string;
 }
 
 /** Opens an account to build with; close it when done. */
-export async function openRunBuilds(kind: 'root' | 'user'): Promise<RunBuilds> {
-  const account = await openAccount(kind);
+export async function openRunBuilds(
+  kind: 'root' | 'user',
+  options: { readonly subids?: boolean } = {},
+): Promise<RunBuilds> {
+  const account = await openAccount(kind, options);
   const context = join(account.home, 'context');
   await busyboxBase(account);
   await mkdir(context);
   await writeContext(context);
   const output = join(account.home, 'image');
+  const attempt: RunBuilds['attempt'] = async (dockerfile, ...flags) => {
+    await writeFile(join(context, 'Dockerfile'), dockerfile);
+    await rm(output, { recursive: true, force: true });
+    const base = ['--build-context', `base=oci-layout://${account.home}/busybox`];
+    const all = [...base, '-o', `type=oci,tar=false,dest=${output}`, ...flags, context];
+    return await account.tsbuild(all);
+  };
   return {
     account,
+    context,
+    attempt,
     build: async (dockerfile, ...flags) => {
-      await writeFile(join(context, 'Dockerfile'), dockerfile);
-      await rm(output, { recursive: true, force: true });
-      const base = ['--build-context', `base=oci-layout://${account.home}/busybox`];
-      const all = [...base, '-o', `type=oci,tar=false,dest=${output}`, ...flags, context];
-      const outcome = await account.tsbuild(all);
+      const outcome = await attempt(dockerfile, ...flags);
       assert.equal(outcome.code, 0, outcome.stderr);
       const { diffIDs, layers } = await readLayers(output);
       const last = Object.fromEntries((layers.at(-1) ?? []).map((entry) => [entry.name, entry]));
