@@ -4,7 +4,7 @@
 
 use crate::error::{Error, at};
 use crate::sys::sandbox as sys;
-use rustix::fs::{CWD, FsWord, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, FsWord, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
@@ -95,6 +95,23 @@ pub fn control_groups(onto: &OwnedFd) -> Sys<Option<OwnedFd>> {
     let is_bare = rustix::fs::fstatfs(onto)?.f_type == SYSFS_MAGIC;
     let has_groups = is_bare && Path::new(host).is_dir();
     has_groups.then(|| clone_readonly(host)).transpose()
+}
+
+/// A node with the number, mode and owner of another, made in a directory; detached.
+pub fn device_like(other: &OwnedFd, directory: &OwnedFd, name: &str) -> Sys<OwnedFd> {
+    let stat = rustix::fs::statat(other, "", AtFlags::EMPTY_PATH)?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
+        return Err(Errno::NODEV);
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    rustix::fs::mknodat(directory, name, kind, mode, stat.st_rdev)?;
+    let owner = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::chownat(directory, name, Some(owner.0), Some(owner.1), flags)?;
+    // The umask had a say in what it was made with.
+    rustix::fs::chmodat(directory, name, mode, AtFlags::empty())?;
+    clone_tree(directory, name, false)
 }
 
 /// The flags of a mount from which nothing is executed.

@@ -6,7 +6,7 @@
 //!
 //! Device nodes work where the `device` operation put them and in a devpts, and nowhere else: all other
 //! mounts are `nodev`, whether asked or not. In mode `root` the command may make nodes of the host's
-//! disks, as images do in Docker, where the device cgroup keeps them from being opened.
+//! disks, as images do in Docker, where the device cgroup keeps them from being opened (DECISIONS.md).
 //!
 //! The directory that the caller gives for the root holds a tmpfs of our own, with a place for the
 //! root and a few for what is mounted from; all but the root is gone when the old root is.
@@ -131,7 +131,7 @@ impl Root {
             }
             MountOperation::Cgroup { target } => self.mount_cgroup(target),
             MountOperation::Devpts { target } => self.mount_devpts(target),
-            MountOperation::Device { name, target } => self.bind_device(name, target),
+            MountOperation::Device { name, target } => self.place_device(name, target),
             MountOperation::Symlink { target, to } => self
                 .in_parent(target, |parent, name| {
                     rustix::fs::symlinkat(to, parent, name)
@@ -237,16 +237,29 @@ impl Root {
         self.place(&tree, target, MountAttrFlags::empty(), false)
     }
 
-    /// A bind mount in every mode, because a user namespace cannot make device nodes. A node that
-    /// the host lacks is left out: a machine without a terminal has no console.
-    fn bind_device(&self, name: &str, target: &Path) -> Result<(), Error> {
+    /// A node of our own, so that a chmod in a RUN is not one of the host's node. A user namespace
+    /// cannot make nodes, and has the host's, read-only: that is said of the inode, not of the device.
+    /// A node that the host lacks is left out: a machine without a terminal has no console.
+    fn place_device(&mut self, name: &str, target: &Path) -> Result<(), Error> {
         let source = Path::new("/dev").join(name);
-        let node = match clone_tree(CWD, &source, false) {
+        let host = match clone_tree(CWD, &source, false) {
             Err(Errno::NOENT) => return Ok(()),
             outcome => outcome.map_err(at(&source, Error::MountSource))?,
         };
         self.make_stub(target)?;
-        self.place(&node, target, MountAttrFlags::empty(), false)
+        let name = self.new_name();
+        match mount::device_like(&host, &self.stage, &name) {
+            Ok(node) => self.place(&node, target, inert() - nodev(), false),
+            Err(_) => {
+                let attributes = (inert() - nodev()) | MountAttrFlags::MOUNT_ATTR_RDONLY;
+                self.place(&host, target, attributes, false)
+            }
+        }
+    }
+
+    fn new_name(&mut self) -> String {
+        self.files += 1;
+        format!("file-{}", self.files)
     }
 
     /// An empty file, to mount another on.
@@ -283,8 +296,7 @@ impl Root {
     }
 
     fn stage_file(&mut self, bytes: &[u8], mode: u32, owner: (Uid, Gid)) -> Sys<OwnedFd> {
-        self.files += 1;
-        let name = format!("file-{}", self.files);
+        let name = self.new_name();
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.stage, &name, flags, Mode::from_raw_mode(0o600))?;
         let mut file = std::fs::File::from(file);
@@ -362,6 +374,10 @@ fn attributes(flags: &[MountFlag], readonly: bool) -> MountAttrFlags {
         };
     }
     attributes
+}
+
+fn nodev() -> MountAttrFlags {
+    MountAttrFlags::MOUNT_ATTR_NODEV
 }
 
 fn empty_in(stage: &OwnedFd) -> PathBuf {

@@ -44,6 +44,8 @@ export interface Account {
   readonly home: string;
   /** A directory with `node` in it that it may read. */
   readonly nodeDirectory: string;
+  /** What `tsbuild` runs, for a program that starts others. */
+  readonly command: readonly string[];
   /** Runs a program as this account. Never rejects for its exit code. */
   readonly run: (program: string, args: readonly string[], env?: Env) => Promise<Outcome>;
   /** `tsbuild build …` by this account, on its own store. */
@@ -117,6 +119,7 @@ export async function openAccount(
     kind,
     home,
     nodeDirectory: dirname(node),
+    command: [node, cli, 'build', '--progress=plain'],
     run: async (program, args, env) => await start(program, args, env).outcome,
     tsbuild: async (args, env) => await build(args, env).outcome,
     start: build,
