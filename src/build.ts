@@ -103,7 +103,8 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
   const { options, input, session, progress, signal } = running;
   const epoch = options.sourceDateEpoch ?? plan.sourceDateEpoch;
   const { secrets } = sandboxOf(options);
-  session.guard.watchFor(guardedSecrets(plan, secrets, options.unguardedSecrets ?? []));
+  const { unguardedSecrets = [] } = options;
+  session.guard.watchFor(guardedSecrets(plan, secrets, unguardedSecrets), unguardedSecrets);
   const solved = await solve(
     plan,
     (stop, stage) =>

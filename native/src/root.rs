@@ -187,12 +187,39 @@ impl Root {
         attributes: MountAttrFlags,
         recursive: bool,
     ) -> Result<(), Error> {
-        let onto = self
-            .resolve(target)
-            .map_err(at(target, Error::MountTarget))?;
+        let onto = match self.resolve(target) {
+            Err(Errno::NOENT) => self.make_mount_point(tree, target),
+            outcome => outcome,
+        };
+        let onto = onto.map_err(at(target, Error::MountTarget))?;
         restrict(tree, attributes, recursive)
             .and_then(|()| attach(tree, &onto))
             .map_err(at(target, Error::Mount))
+    }
+
+    /// What is missing lies in an earlier mount (the caller sees to the root filesystem), and is made
+    /// there: in a cache it stays (RUN-24).
+    fn make_mount_point(&self, tree: &OwnedFd, target: &Path) -> Sys<OwnedFd> {
+        let make = |path: &Path| match self.in_parent(path, |parent, name| {
+            rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))
+        }) {
+            Err(Errno::EXIST) => Ok(()),
+            outcome => outcome,
+        };
+        let mut above: Vec<_> = target.ancestors().skip(1).collect();
+        above.pop();
+        above.into_iter().rev().try_for_each(make)?;
+        let stat = rustix::fs::statat(tree, "", AtFlags::EMPTY_PATH)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            make(target)?;
+        } else {
+            let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mode = Mode::from_raw_mode(0o644);
+            self.in_parent(target, |parent, name| {
+                rustix::fs::openat(parent, name, flags, mode).map(drop)
+            })?;
+        }
+        self.resolve(target)
     }
 
     fn mount_filesystem(

@@ -4,6 +4,7 @@
  * it would be found everywhere. Nor is one that is encoded, cut or compressed.
  */
 
+import { type CacheKey, cacheKey, type Store } from '../../cache/index.ts';
 import { hasCode, TsbuildError } from '../errors.ts';
 import type { BuildPlan } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
@@ -17,11 +18,18 @@ export interface GuardedSecret {
 }
 
 export class SecretGuard {
+  readonly #store: Store;
   #secrets: readonly GuardedSecret[] = [];
+  #unguarded: readonly string[] = [];
 
-  /** From now on these are looked for. */
-  watchFor(secrets: readonly GuardedSecret[]): void {
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** From now on these are looked for; others are let go on purpose. */
+  watchFor(secrets: readonly GuardedSecret[], unguarded: readonly string[]): void {
     this.#secrets = secrets;
+    this.#unguarded = unguarded;
   }
 
   get secrets(): readonly GuardedSecret[] {
@@ -40,10 +48,27 @@ export class SecretGuard {
       return await compose();
     } catch (error) {
       if (!hasCode(error, 'ERR_SECRET_LEAKED')) throw error;
-      const { id, path } = error.details;
-      throw leaked(this.#secrets[Number(id)]?.id ?? id, `/${path}`, layer.id);
+      const { id: number, path } = error.details;
+      const id = this.#secrets[Number(number)]?.id ?? '';
+      const record = { layer: layer.id, inputs: { secret: id }, created: 0, duration: 0 };
+      await this.#store.putRecord(leakKey(layer), record);
+      throw leaked(id, `/${path}`, layer.id);
     }
   }
+
+  /**
+   * Whether a secret was once found in a layer. Then its step must run again: the secret may have another
+   * value by now, or not be given at all, and nothing would find the old one.
+   */
+  async hasLeaked(layer: Layer): Promise<boolean> {
+    const { inputs } = (await this.#store.getRecord(leakKey(layer))) ?? {};
+    const isRecord = typeof inputs === 'object' && inputs !== null && 'secret' in inputs;
+    return isRecord && !this.#unguarded.some((id) => id === inputs['secret']);
+  }
+}
+
+function leakKey({ id }: Layer): CacheKey {
+  return cacheKey('leak', { id });
 }
 
 /** The secrets to look for: given, mounted by a RUN of the plan, long enough, and not let go on purpose. */

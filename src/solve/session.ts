@@ -64,7 +64,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const helpers = openHelpers((message) => progress.notice('info', message));
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const compression = new Limiter(options.concurrency ?? availableParallelism());
-  const guard = new SecretGuard();
+  const guard = new SecretGuard(store);
   const layers = new Layers({ store, workspace, helpers, jobs, compression, guard, signal });
   const ssh = new SshAgents(options.ssh, workspace.path);
   const { dockerConfig: folder } = options;

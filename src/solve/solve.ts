@@ -250,11 +250,12 @@ function runnerOf(
 /** A record whose layer is still whole. Anything less is a miss. */
 async function recorded(
   record: CacheRecord,
-  { layers }: StepContext,
+  { layers, guard }: StepContext,
 ): Promise<Executed | undefined> {
   if (record.layer === undefined) return undefined;
   const layer: Layer = { id: record.layer, pulled: undefined };
-  return (await layers.isComplete(layer)) ? { layer, cached: true } : undefined;
+  if (!(await layers.isComplete(layer)) || (await guard.hasLeaked(layer))) return undefined;
+  return { layer, cached: true };
 }
 
 /** When a layer was first made: content that is found again, by whatever step, keeps its time. */

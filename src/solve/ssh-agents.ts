@@ -40,7 +40,7 @@ export class SshAgents {
 
   async #open(id: string, paths: readonly string[]): Promise<string> {
     if (await isSocket(id, paths)) return resolve(paths[0] ?? '');
-    const agent = await startKeyAgent(this.#directory, `ssh-${this.#names++}`).catch(
+    const agent = await startKeyAgent(this.#directory, `keys-${this.#names++}.socket`).catch(
       (cause: unknown) => {
         throw unusable(id, '"ssh-agent" cannot be started', {
           hint: 'Install OpenSSH’s client programs, or give the socket of an agent.',

@@ -1,0 +1,28 @@
+/** The rungs on which RUNs are tested. */
+
+import { whyNoAccount } from './accounts.ts';
+import { missing } from './missing.ts';
+import { openRunBuilds, type RunBuilds } from './run-builds.ts';
+
+export interface TestRung {
+  readonly title: string;
+  readonly name: 'root' | 'user' | 'single';
+  readonly whyNot: string | undefined;
+  readonly open: () => Promise<RunBuilds>;
+}
+
+export const RUNGS: readonly TestRung[] = (
+  [
+    ['root', 'by root', true],
+    ['user', 'by a user with sub-ids', true],
+    ['single', 'by a user with one id', false],
+  ] as const
+).map(([name, title, subids]) => {
+  const kind = name === 'root' ? 'root' : 'user';
+  return {
+    title,
+    name,
+    whyNot: whyNoAccount(kind) ?? missing('busybox'),
+    open: () => openRunBuilds(kind, { subids }),
+  };
+});
