@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::hasher::TarUse;
 use crate::index::{IndexWriter, digest_text, empty_summary};
 use crate::pending::PendingFile;
-use crate::protocol::{ScanArchive, ScanReply, ScanRequest, ScanSource};
+use crate::protocol::{ArchiveFormat, ScanArchive, ScanReply, ScanRequest, ScanSource};
 use crate::resolve::resolve;
 use crate::scan_directory::scan_directory;
 use std::path::Path;
@@ -48,7 +48,8 @@ fn scan_archive(request: &ScanArchive, index: &Path, cancel: &Cancel) -> Result<
             copy: tar.as_mut().zip(tar_path),
         },
         directory: None,
-        may_be_none: true,
+        // A layer is one, also when nothing is in it.
+        may_be_none: request.format == ArchiveFormat::Files,
     };
     let archive = match archive::read(input, options, cancel) {
         // That it is another by now is the better explanation.

@@ -1,7 +1,8 @@
 /**
- * node test/e2e/fuzz.ts [--runs N] [--seed S]: random edits of a context, a build after each, on one
+ * node test/e2e/fuzz.ts [--runs N] [--seed S] [--copies]: random edits of a context, a build after each, on one
  * store and one stat cache. Each image is compared with what Node sees in the context, and with that of
  * a clean build on an empty store. Ends with 1 at the first difference, telling the seed and the edits.
+ * With --copies, `fuzz-copies.ts` does that with Dockerfiles made at random.
  */
 
 import assert from 'node:assert/strict';
@@ -14,6 +15,7 @@ import { build } from '../../src/index.ts';
 import { type ImageFile, readImage } from '../support/layout-files.ts';
 import { HELPER } from '../support/sandbox.ts';
 import { withDirectory } from '../support/temporary.ts';
+import { fuzzCopies } from './fuzz-copies.ts';
 import { change, look, plant, type Random, randomFrom, type Seen } from './fuzz-context.ts';
 
 const DOCKERFILE = `
@@ -103,13 +105,16 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   const { values } = parseArgs({
     options: {
       runs: { type: 'string', default: '10000' },
+      copies: { type: 'boolean', default: false },
       seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
     },
   });
   const [runs, seed] = [Number(values.runs), Number(values.seed)];
   stdout.write(`${runs} runs from seed ${seed}\n`);
   const onRuns = (done: number): void => {
-    if (done % 1000 === 0 || done === runs) stdout.write(`${done} runs: no difference\n`);
+    if (done % (values.copies ? 30 : 1000) === 0 || done === runs)
+      stdout.write(`${done} runs: no difference\n`);
   };
-  await fuzz({ runs, seed, cleanEvery: 1, onRuns });
+  if (values.copies) await fuzzCopies({ runs, seed, onRuns });
+  else await fuzz({ runs, seed, cleanEvery: 1, onRuns });
 }

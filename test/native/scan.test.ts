@@ -369,6 +369,17 @@ describe('scan of an archive', () => {
     });
   });
 
+  it('takes zeros for a layer without entries', async () => {
+    await withHelper(async (helper, directory) => {
+      const [path, index] = [join(directory, 'archive'), join(directory, 'index')];
+      await writeFile(path, Buffer.alloc(1024));
+      const source = { kind: 'archive', path, format: 'layer' } as const;
+      const reply = await helper.scan({ source, index }, { signal });
+      assert.equal(reply.archive, true);
+      assert.deepEqual(await entriesOf(index), []);
+    });
+  });
+
   for (const [what, bytes] of [
     ['an empty file', Buffer.alloc(0)],
     ['a text', Buffer.from('text '.repeat(500))],
