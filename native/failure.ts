@@ -119,6 +119,7 @@ function archiveOf(operation: Operation): string | undefined {
     case 'compose':
     case 'run':
     case 'remove':
+    case 'limits':
     case 'lock':
     case 'unlock':
     case 'open':

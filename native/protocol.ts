@@ -15,6 +15,10 @@
  * Bulk bytes and indexes cross by path. All paths are absolute unless said otherwise.
  */
 
+import type { CgroupSpec, LimitsRequest } from './protocol-limits.ts';
+
+export type { CgroupSpec, LimitsReply, LimitsRequest } from './protocol-limits.ts';
+
 /** Checked at the handshake: a helper that speaks another number is refused. */
 export const PROTOCOL_VERSION = 2;
 
@@ -177,7 +181,7 @@ export interface RunRequest {
   readonly process: ProcessSpec;
 }
 
-/** How a private network gets out: gateway 10.0.2.2, resolver 10.0.2.3. The program ends with the RUN. */
+/** How a private network gets out: gateway 10.0.2.2. The program ends with the RUN. */
 export interface Connection {
   readonly tool: 'pasta' | 'slirp4netns';
   /** Its path. */
@@ -186,38 +190,8 @@ export interface Connection {
   readonly place: string;
   /** The gateway leads to the host's own services. */
   readonly hostLoopback: boolean;
-}
-
-/** A control group for the RUN, in cgroup v2 or v1. Negative numbers: unlimited. */
-export interface CgroupSpec {
-  /** From the root of the hierarchy, or a systemd slice; default: the helper's own. */
-  readonly parent?: string | undefined;
-  /** Bytes; with swap included. */
-  readonly memory?: number | undefined;
-  readonly memorySwap?: number | undefined;
-  /** 2 to 262144; the usual is 1024. */
-  readonly cpuShares?: number | undefined;
-  /** Microseconds of processor time in each period, and the period. */
-  readonly cpuQuota?: number | undefined;
-  readonly cpuPeriod?: number | undefined;
-  /** `0-2,4` */
-  readonly cpusetCpus?: string | undefined;
-  readonly cpusetMems?: string | undefined;
-  readonly pids?: number | undefined;
-}
-
-/** Which of these limits cannot be set here? */
-export interface LimitsRequest {
-  readonly verb: 'limits';
-  readonly cgroup: CgroupSpec;
-}
-
-export interface LimitsReply {
-  readonly refused: readonly {
-    /** Or the limit, as its flag is called. */
-    readonly controller: string;
-    readonly reason: string;
-  }[];
+  /** 10.0.2.3 answers for the host's resolver; that one itself then seems not to. */
+  readonly resolver: boolean;
 }
 
 export interface ProcessSpec {

@@ -14,6 +14,7 @@ import { contextUsers } from './solve/context-usage.ts';
 import { createStepContext } from './solve/create-context.ts';
 import { knownFindings } from './solve/known-findings.ts';
 import type { BaseImage } from './solve/layer.ts';
+import { cgroupOf } from './solve/limits.ts';
 import { guardedSecrets } from './solve/secret-guard.ts';
 import { checkDocuments, locateLeak } from './solve/secret-leaks.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
@@ -114,6 +115,7 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
         namedContext: async (name) => toldOf(await input.scanNamed(name), progress),
         fetchFile: input.fetchFile,
         sandbox: sandboxOf(options),
+        onNote: (note) => progress.notice('info', note),
         runs: plan.stages.flatMap(({ steps }) => steps).filter((step) => step.kind === 'run'),
         epoch,
         stage,
@@ -187,13 +189,20 @@ async function exportImage(
   }
 }
 
-function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolvConf'> {
+function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolver'> {
   return {
     secrets: new Map(Object.entries(options.secrets ?? {})),
     rotatingSecrets: new Set(options.rotatingSecrets),
     addHosts: options.addHosts ?? [],
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],
+    dns: {
+      nameservers: options.dns ?? [],
+      search: options.dnsSearch ?? [],
+      options: options.dnsOptions ?? [],
+    },
+    cgroup: cgroupOf(options.resources ?? {}, options.cgroupParent),
+    timeout: options.timeout,
   };
 }
 

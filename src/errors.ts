@@ -57,6 +57,8 @@ export interface ErrorDetails {
     readonly reason: 'no-git' | 'network' | 'denied' | 'not-found' | 'content';
   };
   ERR_STEP_FAILED: { readonly exitCode: number; readonly output: string };
+  /** A RUN took longer than it may: `timeout` is in milliseconds. */
+  ERR_STEP_TIMEOUT: { readonly timeout: number; readonly output: string };
   ERR_SECRET_MISSING: { readonly id: string };
   /** A secret would leave with the image: in a file of a layer, or in the config or history. */
   ERR_SECRET_LEAKED: {

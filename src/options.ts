@@ -48,8 +48,23 @@ export interface BuildOptions {
   readonly ssh?: Readonly<Record<string, readonly string[]>>;
   /** Extra lines of /etc/hosts for RUN: `name:address` or `name=address`. */
   readonly addHosts?: readonly string[];
-  /** The network of RUNs that do not say. */
-  readonly network?: 'default' | 'none' | 'host';
+  /**
+   * The network of RUNs that do not say: this machine's (`host`, the default), none, or one of their own,
+   * which leads out through pasta or slirp4netns (`private`).
+   */
+  readonly network?: 'default' | 'none' | 'host' | 'private';
+  /** Addresses that RUN asks for names, and what else is in its resolv.conf; default: this machine's. */
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly dnsOptions?: readonly string[];
+  /** What RUN may ask for: `network.host` where the build's network is another, `security.insecure`. */
+  readonly allow?: readonly string[];
+  /** What each RUN may use; where this machine cannot limit something, the build says so and goes on. */
+  readonly resources?: Resources;
+  /** The control group in which RUNs get their own. */
+  readonly cgroupParent?: string;
+  /** Milliseconds that each RUN may take. */
+  readonly timeout?: number;
   /**
    * How RUNs are kept apart from the machine: `root` by mount namespaces, `subids` by a user namespace
    * with many ids, `single` by one with one id; `auto`, the default, by the first of these that works.
@@ -77,6 +92,24 @@ export interface BuildOptions {
   readonly onEvent?: (event: BuildEvent) => void;
   /** Where `-o …,dest=-` writes; default: such an output is refused. */
   readonly stdout?: Writable;
+}
+
+/** What a RUN may use; without a value, all there is. */
+export interface Resources {
+  /** Bytes. */
+  readonly memory?: number;
+  /** Memory and swap together, bytes; -1 is no limit. Default: twice the memory. */
+  readonly memorySwap?: number;
+  /** Relative to other groups, which have 1024. */
+  readonly cpuShares?: number;
+  /** Microseconds of processor time in each period; a period is 100000 unless said otherwise. */
+  readonly cpuQuota?: number;
+  readonly cpuPeriod?: number;
+  /** E.g. `0-2,4`. */
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  /** Processes and threads; -1 is no limit. */
+  readonly pids?: number;
 }
 
 /** What `build()` answers: the image, and how it came about. */

@@ -131,6 +131,7 @@ export function planOptionsOf({
     noCache: options.noCache,
     noCacheFilter: options.noCacheFilter,
     network: options.network ?? 'default',
+    allow: new Set(options.allow),
     namedContexts: namedContexts(request, resolveImage, signal),
     contextEpoch,
     resolveImage,

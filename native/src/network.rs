@@ -73,14 +73,14 @@ fn start(connection: &Connection, log: &Path) -> Result<Child, Error> {
         .map_err(failed())
 }
 
-/// Either gives the step 10.0.2.100, with the gateway 10.0.2.2 and a resolver at 10.0.2.3.
+/// Either gives the step 10.0.2.100, and the gateway 10.0.2.2.
 fn arguments(connection: &Connection) -> Vec<String> {
     let words = match connection.tool {
         ConnectionTool::Pasta => {
             // As root it would become nobody, who may not look into our directory. It gives up its
             // capabilities, and its root directory, all the same.
             "--foreground --quiet --runas 0 --config-net --ns-ifname eth0 \
-             --address 10.0.2.100 --netmask 24 --gateway 10.0.2.2 --dns-forward 10.0.2.3 \
+             --address 10.0.2.100 --netmask 24 --gateway 10.0.2.2 \
              --tcp-ports none --udp-ports none --tcp-ns none --udp-ns none --pid /proc/self/fd/1"
         }
         ConnectionTool::Slirp4netns => {
@@ -93,6 +93,10 @@ fn arguments(connection: &Connection) -> Vec<String> {
         ConnectionTool::Pasta => {
             if !connection.host_loopback {
                 arguments.push("--no-map-gw".to_owned());
+            }
+            if connection.resolver {
+                // Replies of the host's resolver seem to come from there, whoever was asked.
+                arguments.extend(["--dns-forward".to_owned(), "10.0.2.3".to_owned()]);
             }
             arguments.extend(["--netns".to_owned(), place]);
         }

@@ -246,6 +246,7 @@ pub struct Connection {
     pub program: PathBuf,
     pub place: PathBuf,
     pub host_loopback: bool,
+    pub resolver: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,11 +3,12 @@
 import { Command, Option } from 'commander';
 import { TsbuildError } from '../index.ts';
 import { type FlagShape, normalizeArgv, usage } from './argv.ts';
+import { RUN_FLAGS, RUN_LISTS, type RunFlags } from './run-flags.ts';
 import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
 import { type DoctorCommand, parseDoctorArgs } from './doctor-args.ts';
 
 /** The command line as typed: nothing looked up, nothing converted. */
-export interface Flags {
+export interface Flags extends RunFlags {
   readonly context: string;
   readonly file?: string;
   readonly ignorefile?: string;
@@ -25,10 +26,7 @@ export interface Flags {
   readonly secret: readonly string[];
   readonly ssh: readonly string[];
   readonly addHost: readonly string[];
-  readonly network?: string;
   readonly isolation?: string;
-  readonly shmSize?: string;
-  readonly ulimit: readonly string[];
   readonly pull?: string;
   readonly jobs?: string;
   readonly quiet?: boolean;
@@ -114,7 +112,9 @@ function parseWith(
 
 function createProgram(): Command {
   const program = new Command('tsbuild')
-    .usage('[build] [flags] CONTEXT\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]')
+    .usage(
+      '[build] [flags] CONTEXT\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
+    )
     .description(
       'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',
     )
@@ -127,8 +127,7 @@ function createProgram(): Command {
 /** What a build has and a list has no use for. */
 const NOT_OF_LISTS = ['--check', '--fix', '--call', '--quiet', '--progress'];
 /** These change nothing in a list; whoever types a build's command line may leave them there. */
-const WITHOUT_EFFECT =
-  /^--(?:tag|output|label|no-cache|no-cache-filter|add-host|network|shm-size|ulimit|pull|jobs)$/;
+const WITHOUT_EFFECT = /^--(?:tag|output|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
 
 function createContextProgram(): Command {
   const program = new Command('tsbuild context ls')
@@ -144,9 +143,14 @@ function createContextProgram(): Command {
   for (const option of createOptions()) {
     const long = option.long ?? '';
     if (NOT_OF_LISTS.includes(long)) continue;
-    program.addOption(WITHOUT_EFFECT.test(long) ? option.hideHelp() : option);
+    const isWithout = WITHOUT_EFFECT.test(long) || isRunFlag(long);
+    program.addOption(isWithout ? option.hideHelp() : option);
   }
   return program;
+}
+
+function isRunFlag(long: string): boolean {
+  return Object.keys(RUN_FLAGS).some((declaration) => declaration.includes(`${long} `));
 }
 
 function createOptions(): readonly Option[] {
@@ -172,10 +176,10 @@ function createOptions(): readonly Option[] {
     list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
     list('--ssh <agent>', 'default, or ID[=SOCKET|KEY[,KEY]], for RUN --mount=type=ssh'),
     list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),
-    new Option('--network <mode>', 'the network of RUN: default, none or host'),
     new Option('--isolation <mode>', 'of RUN: auto (the best that works), root, subids or single'),
-    new Option('--shm-size <size>', 'the size of /dev/shm in RUN, e.g. 64m'),
-    list('--ulimit <name=soft[:hard]>', 'a limit of the processes of RUN'),
+    ...Object.entries(RUN_FLAGS).map(([declaration, text]) =>
+      RUN_LISTS.includes(declaration) ? list(declaration, text) : new Option(declaration, text),
+    ),
     new Option('--pull [policy]', 'always ask the registry (which is what happens anyway)'),
     new Option(
       '--jobs <number>',

@@ -22,14 +22,6 @@ const IGNORED = [
   '--skip-unused-stages',
   '--force-build-metadata',
   '--disable-content-trust',
-  '--resource <limits>',
-  '-m, --memory <bytes>',
-  '--memory-swap <bytes>',
-  '-c, --cpu-shares <weight>',
-  '--cpu-period <microseconds>',
-  '--cpu-quota <microseconds>',
-  '--cpuset-cpus <cpus>',
-  '--cpuset-mems <nodes>',
 ];
 
 /** Values of `--isolation` that mean something to docker or Buildah alone; here they mean `auto`. */
@@ -51,8 +43,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   '--sbom <value>': NO_ATTESTATIONS,
   '--print <what>': 'Only building is there yet.',
   '--annotation <annotation>': 'Use "--label" for what belongs to the image.',
-  '--allow <entitlement>': 'No step gets more rights than the sandbox gives it.',
-  '--cgroup-parent <group>': 'Limit the whole build from outside, e.g. with "systemd-run".',
   '--squash': 'Copy the result into a stage of its own: "FROM scratch", "COPY --from=…".',
   '--policy <policy>': 'Pin base images by digest in the Dockerfile.',
 };

@@ -39,6 +39,7 @@ const BY_CODE: Readonly<Record<ErrorCode, keyof typeof EXIT>> = {
   ERR_GIT_INVALID: 'build',
   ERR_GIT_FAILED: 'build',
   ERR_STEP_FAILED: 'build',
+  ERR_STEP_TIMEOUT: 'build',
   ERR_SECRET_MISSING: 'usage',
   ERR_SECRET_LEAKED: 'build',
   ERR_SSH_MISSING: 'usage',

@@ -53,7 +53,7 @@ function lineOf({ location }: TsbuildError): number {
 function describeOne(error: TsbuildError, { step, color, debug }: ReportOptions): string[] {
   const paint = painter(color);
   const lines: string[] = [];
-  if (hasCode(error, 'ERR_STEP_FAILED')) {
+  if (hasCode(error, 'ERR_STEP_FAILED') || hasCode(error, 'ERR_STEP_TIMEOUT')) {
     const output = tail(clean(error.details.output));
     lines.push('------', ` > ${clean(step ?? 'step')}:`, ...output, '------');
   }

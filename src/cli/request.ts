@@ -5,9 +5,10 @@ import type { Flags } from './args.ts';
 import { usage } from './argv.ts';
 import { type Environment, readSettings } from './environment.ts';
 import { isolationOf } from './isolation.ts';
+import { readRunFlags } from './run-flags.ts';
 import { readSecrets } from './secrets.ts';
 import { readSsh } from './ssh.ts';
-import { parseBoolean, parseCount, parseSize, splitPair, unsupported } from './values.ts';
+import { parseBoolean, parseCount, splitPair, unsupported } from './values.ts';
 
 /** How a build shows what it does. */
 export type ProgressKind = 'plain' | 'quiet' | 'none';
@@ -37,10 +38,8 @@ export async function createRequest(flags: Flags, environment: Environment): Pro
     ...(await readSecrets(flags.secret, environment)),
     ssh: readSsh(flags.ssh, environment),
     addHosts: flags.addHost,
-    network: networkOf(flags.network),
+    ...readRunFlags(flags),
     isolation: isolationOf(flags.isolation),
-    shmSize: flags.shmSize === undefined ? undefined : parseSize('--shm-size', flags.shmSize),
-    ulimits: flags.ulimit,
     noCache: !flags.cache,
     noCacheFilter: flags.cacheFilter.flatMap((stages) => stages.split(',')).filter(Boolean),
     concurrency: flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs),
@@ -91,11 +90,6 @@ function refuseTwoInputs({ context, file }: Pick<Flags, 'context' | 'file'>): vo
 function platformOf(flags: readonly string[], environment: Environment): string | undefined {
   const given = flags.length > 0 ? flags : [environment['DOCKER_DEFAULT_PLATFORM'] ?? ''];
   return given.join(',') || undefined;
-}
-
-function networkOf(mode: string | undefined): BuildOptions['network'] {
-  if (mode === undefined || mode === 'default' || mode === 'none' || mode === 'host') return mode;
-  throw usage(`Cannot use the network "${mode}"`, 'It is "default", "none" or "host".');
 }
 
 /** The registry is always asked for what a tag means now, so only what forbids that is not there. */

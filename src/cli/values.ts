@@ -18,6 +18,21 @@ export function parseSize(flag: string, text: string): number {
   return Math.trunc(Number(number) * 1024 ** UNITS.indexOf(unit.toLowerCase()));
 }
 
+/** `90`, `90s`, `1h30m`, `1.5h`: milliseconds; a number alone is seconds. */
+export function parseDuration(flag: string, text: string): number {
+  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smh])/gy)];
+  const isWhole = parts.length > 0 && parts.map(([part]) => part).join('') === text;
+  const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : undefined;
+  const sum = parts.reduce((time, [, count = '', unit = '']) => {
+    return time + Number(count) * (units[unit] ?? 0);
+  }, 0);
+  const milliseconds = Math.ceil(seconds ?? (isWhole ? sum : 0));
+  // What a timer can count.
+  if (milliseconds > 0 && milliseconds < 2 ** 31) return milliseconds;
+  throw usage(`Cannot use "${text}" as the value of "${flag}"`, 'E.g. "90s", "10m" or "1h30m".');
+}
+
 /** A whole number from 1. */
 export function parseCount(flag: string, text: string): number {
   if (!/^[1-9]\d{0,3}$/.test(text)) {

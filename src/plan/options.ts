@@ -36,7 +36,9 @@ export interface PlanOptions<Image extends BaseImage> {
   /** Names of stages (OPT-1). */
   readonly noCacheFilter?: readonly string[] | undefined;
   /** The network of RUNs that do not say (RUN-2). */
-  readonly network: 'default' | 'none' | 'host';
+  readonly network: 'default' | 'none' | 'host' | 'private';
+  /** What RUN may be given that is not everybody's (ENT-1): `network.host`, `security.insecure`. */
+  readonly allow?: ReadonlySet<string> | undefined;
   readonly namedContexts: ReadonlyMap<string, NamedContext<Image>>;
   /** The context's own time, seconds since the Unix epoch, if it has one (ARG-9). */
   readonly contextEpoch?: number | undefined;

@@ -15,6 +15,7 @@ export async function planRun<Image>(
   planning: Planning<Image>,
 ): Promise<RunStep<Image>> {
   refuseUnsupported(instruction);
+  checkEntitlements(instruction, planning);
   const { words, script } = readCommand(instruction);
   const isShell = instruction.command.form === 'shell';
   const argv = Object.freeze(isShell ? [...state.shell, ...words] : words);
@@ -31,7 +32,7 @@ export async function planRun<Image>(
     user: state.user,
     network: networkOf(instruction, planning),
     hostname: planning.args.hostname,
-    security: 'sandbox',
+    security: instruction.security ?? 'sandbox',
     mounts,
     script,
     platform: state.platform,
@@ -51,18 +52,30 @@ function environmentOf<Image>(
 }
 
 function refuseUnsupported(instruction: RunInstruction): void {
-  if (instruction.security === 'insecure') {
-    throw unsupported('security=insecure', {
-      message: 'Cannot run a step with --security=insecure',
-      hint: 'Steps run without privileges. Remove the flag, or build this image with BuildKit.',
-    });
-  }
   if (instruction.devices.length > 0) {
     throw unsupported('device', {
       message: `Cannot give the device "${instruction.devices[0]}" to a step`,
       hint: 'Devices are not passed to steps. Remove --device, or build this image with BuildKit.',
     });
   }
+}
+
+/** ENT-1, RUN-2. The host's network is no privilege where every RUN of the build has it anyway. */
+function checkEntitlements(
+  { network, security }: RunInstruction,
+  { network: usual, allow }: Pick<Planning<unknown>, 'network' | 'allow'>,
+): void {
+  const hasHost = usual === 'default' || usual === 'host';
+  if (network === 'host' && !hasHost) demand('network.host', allow);
+  if (security === 'insecure') demand('security.insecure', allow);
+}
+
+function demand(entitlement: string, allow: ReadonlySet<string>): void {
+  if (allow.has(entitlement)) return;
+  throw invalid(
+    `Cannot run the step: ${entitlement} is not allowed`,
+    `If you trust this Dockerfile with it, say so: "--allow ${entitlement}".`,
+  );
 }
 
 /** `--network=default` is the build's, which is also what no flag means (RUN-2). */

@@ -22,7 +22,8 @@ export const CONTEXT = Object.freeze({ kind: 'context' } as const);
 export interface Planning<Image> {
   readonly args: GlobalArgs;
   /** The network of RUNs that do not say. */
-  readonly network: 'default' | 'none' | 'host';
+  readonly network: 'default' | 'none' | 'host' | 'private';
+  readonly allow: ReadonlySet<string>;
   readonly findOrigin: FindOrigin<Image>;
   readonly location: SourceLocation;
   /** The display name; takes the next number of the stage. */

@@ -196,6 +196,7 @@ export class StagePlanner<Image extends BaseImage> {
       const step = await planInstruction(state, instruction, {
         args,
         network: build.network,
+        allow: build.allow ?? new Set(),
         findOrigin: this.#findOrigin,
         location,
         nextName: () => names.next(text),

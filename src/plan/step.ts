@@ -103,7 +103,7 @@ export interface RunStep<Image> extends StepBase {
   readonly proxyEnv: readonly string[];
   readonly cwd: string;
   readonly user: string;
-  readonly network: 'default' | 'none' | 'host';
+  readonly network: 'default' | 'none' | 'host' | 'private';
   readonly security: 'sandbox' | 'insecure';
   /** From BUILDKIT_SANDBOX_HOSTNAME; undefined: the usual one (ARG-8). */
   readonly hostname: string | undefined;

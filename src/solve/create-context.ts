@@ -1,6 +1,5 @@
 /** Puts together what executing steps needs. */
 
-import { readFile } from 'node:fs/promises';
 import type { FetchedFile } from '../context/fetch-file.ts';
 import type { ScannedContext } from '../context/scanned-context.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
@@ -10,7 +9,9 @@ import type { Refusal } from './diagnose.ts';
 import { executionOf } from './emulation.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { GitSources } from './git-sources.ts';
+import { unsetLimits } from './limits.ts';
 import { Origins } from './origins.ts';
+import { findTunnel, type NetworkMode, readHostResolver } from './run-network.ts';
 import { Once } from './schedule.ts';
 import type { Session } from './session.ts';
 import type { Executed, SandboxOptions, StepContext } from './step-context.ts';
@@ -22,7 +23,9 @@ export interface StepContextOptions {
   /** Lists a named context; asked once for each. */
   readonly namedContext: (name: string) => Promise<ScannedContext>;
   readonly fetchFile: (url: string, checksum?: string) => Promise<FetchedFile>;
-  readonly sandbox: Omit<SandboxOptions, 'resolvConf'>;
+  readonly sandbox: Omit<SandboxOptions, 'resolver'>;
+  /** Gets what there is to say of the machine. */
+  readonly onNote: (note: string) => void;
   /** The plan's RUNs: before anything is executed, it must be sure that this machine can execute them. */
   readonly runs: readonly PlannedRun[];
   /** SOURCE_DATE_EPOCH: seconds since the Unix epoch. */
@@ -34,6 +37,7 @@ export interface StepContextOptions {
 /** What is asked of the machine. */
 interface PlannedRun {
   readonly platform: Platform;
+  readonly network: NetworkMode;
   readonly location: SourceLocation;
 }
 
@@ -61,12 +65,13 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     epoch: options.epoch,
     ssh: session.ssh,
     guard: session.guard,
-    sandbox: { ...options.sandbox, resolvConf: await readResolvConf() },
+    sandbox: { ...options.sandbox, resolver: await readHostResolver() },
     executions: new Once<Executed>(),
     // Its failure is seen again, and reported, when the image asks for the same work.
     background: (work) => void work.catch(() => undefined),
     stubs: new Once<string>(),
     emptied: new Once<void>(),
+    tell: tellOnce(options.onNote),
     beforeExecution: async () => await checks.get('', () => checkMachine(options)),
     fetchFile: options.fetchFile,
     git: new GitSources({
@@ -76,8 +81,18 @@ export async function createStepContext(options: StepContextOptions): Promise<St
   };
 }
 
+function tellOnce(tell: (note: string) => void): (note: string) => void {
+  const told = new Set<string>();
+  return (note) => {
+    if (told.has(note)) return;
+    told.add(note);
+    tell(note);
+  };
+}
+
 /** @throws ERR_SANDBOX_UNAVAILABLE at the RUN that cannot be executed, whichever step asks */
-async function checkMachine({ runs, session, signal }: StepContextOptions): Promise<void> {
+async function checkMachine(options: StepContextOptions): Promise<void> {
+  const { runs, session, signal } = options;
   const [first] = runs;
   if (first === undefined) return;
   try {
@@ -85,6 +100,8 @@ async function checkMachine({ runs, session, signal }: StepContextOptions): Prom
   } catch (error) {
     throw locate(error, first.location);
   }
+  await checkNetwork(runs);
+  await checkLimits(options);
   // One of each platform is enough.
   const platforms = new Map(runs.toReversed().map((run) => [formatPlatform(run.platform), run]));
   const scratch = session.workspace.path;
@@ -98,23 +115,27 @@ async function checkMachine({ runs, session, signal }: StepContextOptions): Prom
   }
 }
 
+async function checkNetwork(runs: readonly PlannedRun[]): Promise<void> {
+  const run = runs.find(({ network }) => network === 'private');
+  if (run === undefined) return;
+  await findTunnel().catch((error: unknown) => {
+    throw locate(error, run.location);
+  });
+}
+
+/** A limit that cannot be set is told, not fatal: what is built is the same. */
+async function checkLimits(options: StepContextOptions): Promise<void> {
+  const { sandbox, session, signal, onNote } = options;
+  if (sandbox.cgroup === undefined) return;
+  const { helper } = await session.helpers.sandbox();
+  for (const note of await unsetLimits(helper, sandbox.cgroup, signal)) onNote(note);
+}
+
 function foreign(platform: Platform, { reason, fix }: Refusal): TsbuildError {
   const hint = fix === undefined ? undefined : `To change it: ${fix}.`;
   return new TsbuildError('ERR_SANDBOX_UNAVAILABLE', {
     message: `Cannot execute RUN for ${formatPlatform(platform)} on this machine: ${reason}`,
     details: { reasons: [reason], fixes: fix === undefined ? [] : [fix] },
     hint,
-  });
-}
-
-/** The host's resolver: RUN shares its network (EX-8, NET-7). */
-async function readResolvConf(): Promise<string> {
-  return await readFile('/etc/resolv.conf', 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw new TsbuildError('ERR_SANDBOX_FAILED', {
-      message: 'Cannot read /etc/resolv.conf for RUN',
-      details: { operation: 'ReadResolvConf' },
-      cause: error,
-    });
   });
 }

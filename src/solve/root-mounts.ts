@@ -44,6 +44,10 @@ export interface RootMountOptions {
   readonly hostname: string;
   readonly resolvConf: string;
   readonly addHosts: readonly string[];
+  /** What `host-gateway` means. */
+  readonly gateway?: string;
+  /** For a RUN with every privilege: nothing is masked, and /sys is writable (6.2). */
+  readonly isInsecure?: boolean;
 }
 
 /** The mounts below the user's own, in order. */
@@ -51,11 +55,22 @@ export function rootMounts(options: RootMountOptions): MountOperation[] {
   return [
     { kind: 'proc', target: '/proc' },
     ...devMounts(options.shmSize ?? 64 * MIB),
-    { kind: 'sysfs', target: '/sys' },
-    { kind: 'cgroup', target: '/sys/fs/cgroup' },
+    ...(options.isInsecure === true ? insecureDevices() : []),
+    ...sysMounts(options),
     textFile('/etc/resolv.conf', options.resolvConf),
     textFile('/etc/hosts', hostsFile(options)),
   ];
+}
+
+function sysMounts({ isInsecure = false }: RootMountOptions): MountOperation[] {
+  if (!isInsecure) {
+    return [
+      { kind: 'sysfs', target: '/sys' },
+      { kind: 'cgroup', target: '/sys/fs/cgroup' },
+    ];
+  }
+  const source = '/sys';
+  return [{ kind: 'bind', source, target: '/sys', readonly: false, recursive: true, flags: [] }];
 }
 
 /** Hides what containers do not get to see; goes last, so that no mount uncovers it. */
@@ -63,6 +78,17 @@ export function maskMounts(): MountOperation[] {
   return [
     ...MASKED.map((target) => ({ kind: 'mask', target }) as const),
     ...READONLY.map((target) => ({ kind: 'readonly', target }) as const),
+  ];
+}
+
+/** Those of them that this machine has. */
+function insecureDevices(): MountOperation[] {
+  const loops = Array.from({ length: 8 }, (_, number) => `loop${number}`);
+  const names = ['kmsg', 'cuse', 'fuse', 'kvm', 'loop-control', ...loops];
+  return [
+    ...names.map((name) => ({ kind: 'device', name, target: `/dev/${name}` }) as const),
+    { kind: 'directory', target: '/dev/net', mode: 0o755 },
+    { kind: 'device', name: 'net/tun', target: '/dev/net/tun' },
   ];
 }
 
@@ -104,12 +130,12 @@ export function textFile(target: string, text: string, mode = 0o644): MountOpera
   };
 }
 
-function hostsFile({ hostname, addHosts }: RootMountOptions): string {
+function hostsFile({ hostname, addHosts, gateway }: RootMountOptions): string {
   const lines = [
     `127.0.0.1\tlocalhost ${hostname}`,
     '::1\tlocalhost ip6-localhost ip6-loopback',
     ...addHosts.map((host) => {
-      const { name, address } = parseHost(host);
+      const { name, address } = parseHost(host, gateway);
       return `${address}\t${name}`;
     }),
   ];
@@ -117,7 +143,10 @@ function hostsFile({ hostname, addHosts }: RootMountOptions): string {
 }
 
 /** `name:address` or `name=address`; the address may be IPv6, in brackets or not. @throws ERR_USAGE */
-export function parseHost(host: string): { readonly name: string; readonly address: string } {
+export function parseHost(
+  host: string,
+  gateway = '127.0.0.1',
+): { readonly name: string; readonly address: string } {
   const [, name, address] = /^([^:=\s]+)[:=](\S+)$/.exec(host) ?? [];
   if (name === undefined || address === undefined) {
     throw new TsbuildError('ERR_USAGE', {
@@ -126,7 +155,6 @@ export function parseHost(host: string): { readonly name: string; readonly addre
       hint: 'A host is name:address, for example db:192.0.2.7 or db=2001:db8::7.',
     });
   }
-  // RUN shares the host's network (EX-8): its gateway to the host is the host itself.
-  if (address === 'host-gateway') return { name, address: '127.0.0.1' };
+  if (address === 'host-gateway') return { name, address: gateway };
   return { name, address: address.replace(/^\[(.*)\]$/, '$1') };
 }

@@ -6,6 +6,7 @@ import { toPath } from '../tree/path.ts';
 import type { BaseImage } from './layer.ts';
 import { HOSTNAME, MOUNT_POINTS, maskMounts, rootMounts, textFile } from './root-mounts.ts';
 import type { PreparedMounts } from './prepared-mounts.ts';
+import { hostGateway, resolvConfFor } from './run-network.ts';
 import type { StepContext } from './step-context.ts';
 import type { MountPoints } from './stubs.ts';
 
@@ -35,8 +36,16 @@ export function operationsOf(
     .filter(({ target }) => isBelowDev(target))
     .flatMap((operation) => mountPointInDev(operation, mounts));
   const hostname = step.hostname ?? HOSTNAME;
-  const system = rootMounts({ ...sandbox, hostname });
-  return [...system, ...inDev, ...mounts.operations, ...script, ...maskMounts()];
+  const isInsecure = step.security === 'insecure';
+  const system = rootMounts({
+    ...sandbox,
+    hostname,
+    isInsecure,
+    resolvConf: resolvConfFor(step.network, sandbox.resolver, sandbox.dns),
+    gateway: hostGateway(step.network),
+  });
+  const masks = isInsecure ? [] : maskMounts();
+  return [...system, ...inDev, ...mounts.operations, ...script, ...masks];
 }
 
 /** What /dev needs for a mount in it: the directories in between, and a directory or file to mount on. */

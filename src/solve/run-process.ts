@@ -5,7 +5,7 @@ import { TsbuildError } from '../errors.ts';
 import type { RunStep } from '../plan/step.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
 import { resolveUser, type User } from '../tree/owner.ts';
-import { DEFAULT_CAPABILITIES } from './capabilities.ts';
+import { ALL_CAPABILITIES, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { readText } from './read-text.ts';
 import { DEFAULT_SECCOMP } from './seccomp.ts';
@@ -30,10 +30,14 @@ export async function processOf(
     gid,
     groups,
     emulateIDs: rung === 'single',
-    capabilities: DEFAULT_CAPABILITIES,
-    seccomp: DEFAULT_SECCOMP,
+    ...rightsOf(step),
     limits: context.sandbox.ulimits.map(parseLimit),
   };
+}
+
+function rightsOf({ security }: RunStep<BaseImage>): Pick<ProcessSpec, 'capabilities' | 'seccomp'> {
+  if (security === 'insecure') return { capabilities: ALL_CAPABILITIES };
+  return { capabilities: DEFAULT_CAPABILITIES, seccomp: DEFAULT_SECCOMP };
 }
 
 /** USER, looked up in the root filesystem that the command will see (META-4). */

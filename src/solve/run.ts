@@ -6,6 +6,7 @@ import type { Helper, RunRequest } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import type { RunStep } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
+import { KILLED_UNSEEN, limitHit } from './limits.ts';
 import { OutputMask } from './mask-output.ts';
 import { OutputTail } from './output-tail.ts';
 import { overlayStack } from './overlay-stack.ts';
@@ -14,8 +15,15 @@ import { publishWritten } from './run-layer.ts';
 import { mountInputs, prepareMounts } from './run-mounts.ts';
 import { mountPoints, operationsOf } from './run-operations.ts';
 import { processOf } from './run-process.ts';
-import type { SecretGuard } from './secret-guard.ts';
+import {
+  asksTunnel,
+  findTunnel,
+  HOST_NETWORK_NOTE,
+  namespaceOf,
+  resolvConfFor,
+} from './run-network.ts';
 import type { Executed, StepContext, StepRunner } from './step-context.ts';
+import { StepTimeout } from './step-timeout.ts';
 import { stubLayer } from './stubs.ts';
 
 /** What a RUN writes, as it comes. */
@@ -45,11 +53,12 @@ export function runRunner(
 
 /** What the caller's flags say of the machine, in whatever order; hosts without addresses (CR-2, CR-3). */
 function machineInputs({ sandbox }: StepContext): Readonly<Record<string, unknown>> {
-  const { addHosts, shmSize } = sandbox;
+  const { addHosts, shmSize, cgroup } = sandbox;
   // Of one that is given twice the last is set last.
   const limits = new Map(sandbox.ulimits.map((text) => [text.split('=')[0], text]));
   return {
     shmSize,
+    cgroupParent: cgroup?.parent,
     ulimits: [...limits.values()].sort(),
     hosts: [...new Set(addHosts.map((host) => parseHost(host).name))].sort(),
   };
@@ -88,10 +97,11 @@ async function execute(
         root,
         mounts: operationsOf(step, mounts, context),
         hostname: step.hostname ?? HOSTNAME,
-        network: step.network === 'none' ? 'none' : 'host',
+        ...(await networkFor(step, scratch, context)),
+        cgroup: context.sandbox.cgroup,
         process: { ...command, env: withSecrets(command.env, mounts.env) },
       },
-      { step, helper, guard: context.guard, signal: context.signal, onOutput },
+      { step, helper, context, onOutput },
     );
     const layer = await publishWritten(wrapper, context);
     kept = true;
@@ -115,31 +125,65 @@ function withSecrets(env: readonly string[], secrets: readonly string[]): readon
 interface CommandOptions {
   readonly step: RunStep<BaseImage>;
   readonly helper: Helper;
-  readonly guard: SecretGuard;
-  readonly signal: AbortSignal;
+  readonly context: StepContext;
   readonly onOutput: OutputSink;
 }
 
-/** @throws ERR_STEP_FAILED with the last output */
+/** Where the network namespace is, and what connects it. */
+async function networkFor(
+  { network }: RunStep<BaseImage>,
+  scratch: string,
+  { sandbox, tell }: StepContext,
+): Promise<Pick<RunRequest, 'network' | 'connection'>> {
+  if (network === 'default') tell(HOST_NETWORK_NOTE);
+  if (network !== 'private') return { network: namespaceOf(network) };
+  const hostLoopback = sandbox.addHosts.some((host) => /[:=]host-gateway$/.test(host));
+  const place = join(scratch, 'network');
+  const resolver = asksTunnel(resolvConfFor(network, sandbox.resolver, sandbox.dns));
+  return { network, connection: { ...(await findTunnel()), place, hostLoopback, resolver } };
+}
+
+/** @throws ERR_STEP_FAILED, ERR_STEP_TIMEOUT, with the last output */
 async function runCommand(
   request: RunRequest,
-  { step, helper, guard, signal, onOutput }: CommandOptions,
+  { step, helper, context, onOutput }: CommandOptions,
 ): Promise<void> {
   const tail = new OutputTail();
-  const secrets = guard.secrets.map(({ bytes }) => bytes);
+  const secrets = context.guard.secrets.map(({ bytes }) => bytes);
   const mask = new OutputMask(secrets, (stream, data) => {
     tail.add(data);
     onOutput(stream, data);
   });
-  const { exitCode } = await helper
-    .run(request, { signal, onOutput: (stream, data) => mask.write(stream, data) })
-    .finally(() => mask.end());
-  if (exitCode !== 0) throw stepFailed(step, exitCode, tail.text());
+  const limit = new StepTimeout(context.sandbox.timeout, context.signal);
+  try {
+    const reply = await helper
+      .run(request, {
+        signal: limit.signal,
+        onOutput: (stream, data) => mask.write(stream, data),
+      })
+      .finally(() => mask.end());
+    // A pipe's end may be all that the shell looks at.
+    if (reply.exitCode === 0 && (reply.oomKills ?? 0) > 0) context.tell(KILLED_UNSEEN);
+    if (reply.exitCode !== 0) {
+      throw stepFailed(step, reply.exitCode, {
+        output: tail.text(),
+        why: limitHit(reply, request.cgroup),
+      });
+    }
+  } catch (error) {
+    throw limit.isOver(error) ? limit.failure(step, tail.text()) : error;
+  } finally {
+    limit.clear();
+  }
 }
 
-function stepFailed(step: RunStep<BaseImage>, exitCode: number, output: string): TsbuildError {
+function stepFailed(
+  step: RunStep<BaseImage>,
+  exitCode: number,
+  { output, why }: { readonly output: string; readonly why: string | undefined },
+): TsbuildError {
   return new TsbuildError('ERR_STEP_FAILED', {
-    message: `process "${step.argv.join(' ')}" did not complete successfully: exit code: ${exitCode}`,
+    message: `process "${step.argv.join(' ')}" did not complete successfully: exit code: ${exitCode}${why === undefined ? '' : `: ${why}`}`,
     details: { exitCode, output },
     location: step.location,
   });

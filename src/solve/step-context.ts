@@ -1,12 +1,14 @@
 /** What executing a step needs; made once per build. */
 
 import type { Store } from '../../cache/index.ts';
+import type { CgroupSpec } from '../../native/index.ts';
 import type { FetchedFile } from '../context/fetch-file.ts';
 import type { GitSources } from './git-sources.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
 import type { Layers } from './layers.ts';
 import type { Origins } from './origins.ts';
+import type { DnsOptions, HostResolver } from './run-network.ts';
 import type { Limiter, Once } from './schedule.ts';
 import type { SecretGuard } from './secret-guard.ts';
 import type { SshAgents } from './ssh-agents.ts';
@@ -35,6 +37,8 @@ export interface StepContext {
   readonly stubs: Once<string>;
   /** Cache mounts that this build has used, by id: `--no-cache` empties one before that, once. */
   readonly emptied: Once<void>;
+  /** Says something of the machine, once per build however often it is said. */
+  readonly tell: (note: string) => void;
   /** Called before anything is executed: refuses when a RUN of this build could not be. */
   readonly beforeExecution: () => Promise<void>;
   /** A file that ADD names by its address (CP-23). */
@@ -51,8 +55,12 @@ export interface SandboxOptions {
   readonly addHosts: readonly string[];
   readonly shmSize: number | undefined;
   readonly ulimits: readonly string[];
-  /** The host's resolv.conf. */
-  readonly resolvConf: string;
+  readonly dns: DnsOptions;
+  /** The control group of each RUN; undefined: the build's own. */
+  readonly cgroup: CgroupSpec | undefined;
+  /** Milliseconds that one RUN may take. */
+  readonly timeout: number | undefined;
+  readonly resolver: HostResolver;
 }
 
 /** What a step is to become besides an index. */

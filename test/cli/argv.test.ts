@@ -97,10 +97,10 @@ describe('parseArgs()', () => {
   });
 
   it("warns about docker's flags that have no effect, once each", () => {
-    const { warnings } = build('--builder', 'x', '-D', '--rm=true', '--memory=1g', '.');
+    const { warnings } = build('--builder', 'x', '-D', '--rm=true', '--layers', '.');
     assert.deepEqual(
       warnings.map((warning) => /"(.*)"/.exec(warning)?.[1]),
-      ['--builder', '--debug', '--rm', '--memory'],
+      ['--builder', '--debug', '--rm', '--layers'],
     );
   });
 

@@ -47,7 +47,7 @@ describe('the image', function () {
   itUnless(why('user'))('is the same from root and from a user with sub-ids', async () => {
     const root = await buildAs('root');
     const user = await buildAs('user');
-    assert.doesNotMatch(user.outcome.stderr, /^NOTE/m);
+    assert.doesNotMatch(user.outcome.stderr, /^NOTE: RUN uses a user/m);
     assert.deepEqual(user.image, root.image);
   });
 
@@ -72,7 +72,7 @@ describe('the image', function () {
       const dockerfile = isolation === 'single' ? OWNERS : OWNERS.replace(DEVICES, '');
       const root = await buildAs('root', { dockerfile });
       const other = await buildAs('root', { dockerfile, flags: [`--isolation=${isolation}`] });
-      assert.doesNotMatch(other.outcome.stderr, /^NOTE/m);
+      assert.doesNotMatch(other.outcome.stderr, /^NOTE: RUN uses a user/m);
       assert.deepEqual(other.image, root.image);
     });
   }

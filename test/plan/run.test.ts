@@ -45,8 +45,9 @@ describe('RUN', () => {
   });
 
   it('takes the network of the build unless it says otherwise (RUN-2)', async () => {
+    const allow = new Set(['network.host']);
     const networkOf = async (flag: string): Promise<string> =>
-      (await runOf(`FROM scratch\nRUN ${flag} x`, { network: 'none' })).network;
+      (await runOf(`FROM scratch\nRUN ${flag} x`, { network: 'none', allow })).network;
     assert.equal(await networkOf(''), 'none');
     assert.equal(await networkOf('--network=default'), 'none');
     assert.equal(await networkOf('--network=host'), 'host');
@@ -74,16 +75,37 @@ describe('RUN', () => {
     assert.notDeepEqual(await of('#!one'), await of('#!two'));
   });
 
-  for (const flag of ['--security=insecure', '--device=vendor.com/gpu']) {
-    it(`refuses ${flag}, with a hint (RUN-1, RUN-3)`, async () => {
-      await assert.rejects(plan(`FROM scratch\nRUN ${flag} x`), (error) => {
-        assert.ok(hasCode(error, 'ERR_UNSUPPORTED'));
-        assert.ok(error.hint);
-        assert.equal(error.location?.range.start.line, 2);
-        return true;
-      });
+  it('refuses --device, with a hint (RUN-1, RUN-3)', async () => {
+    await assert.rejects(plan('FROM scratch\nRUN --device=vendor.com/gpu x'), (error) => {
+      assert.ok(hasCode(error, 'ERR_UNSUPPORTED'));
+      assert.ok(error.hint);
+      assert.equal(error.location?.range.start.line, 2);
+      return true;
     });
-  }
+  });
+
+  it('refuses --security=insecure, unless it is allowed (RUN-2, ENT-1)', async () => {
+    const text = 'FROM scratch\nRUN --security=insecure x';
+    await assert.rejects(plan(text, { allow: new Set(['network.host']) }), (error) => {
+      assert.ok(hasCode(error, 'ERR_INSTRUCTION_INVALID'));
+      assert.match(error.message, /security\.insecure is not allowed/);
+      assert.match(error.hint ?? '', /--allow security\.insecure/);
+      assert.equal(error.location?.range.start.line, 2);
+      return true;
+    });
+    const run = await runOf(text, { allow: new Set(['security.insecure']) });
+    assert.equal(run.security, 'insecure');
+  });
+
+  it("takes the host's network for a privilege only where the build's is another (RUN-2, ENT-1)", async () => {
+    const text = 'FROM scratch\nRUN --network=host x';
+    for (const network of ['none', 'private'] as const) {
+      await assert.rejects(plan(text, { network }), /network\.host is not allowed/);
+    }
+    for (const network of ['default', 'host'] as const) {
+      assert.equal((await runOf(text, { network })).network, 'host');
+    }
+  });
 });
 
 describe('RUN --mount', () => {
