@@ -137,7 +137,7 @@ fn emulation(abi: Abi) -> Result<Vec<sock_filter>, Error> {
         block.extend(rule_body(number, conditions.as_slice(), notify)?);
     }
     let equal = |argument, value| condition(argument, INT, SeccompOperator::Equal, value);
-    let locks = u64::from(libc::RLIMIT_LOCKS);
+    let locks = libc::RLIMIT_LOCKS as u64;
     let is_set = condition(2, u64::MAX, SeccompOperator::NotEqual, 0);
     for (name, conditions) in [
         ("setrlimit", vec![equal(0, locks)]),

@@ -109,6 +109,18 @@ describe(titled('emulated ids', why), function () {
     assert.ok(!(await readdir(host)).includes('escaped'));
   });
 
+  it('knows the owners that layers below have, of symlinks too', async () => {
+    await sh('echo > /f; chown 5:6 /f; ln -s f /l; chown -h 7:8 /l; ln -s f /m; chown -h 7:8 /m');
+    const layers = [fixture.layer, fixture.upper()];
+    const changes = { layers, mounts: PROC_AND_DEV, process: { emulateIDs: true } };
+    const { stdout } = await fixture.sh(
+      `stat -c '%n %u:%g' /f /l; echo more >> /f; mv /l /k; rm /m; ln -s f /m; stat -c '%n %u:%g' /f /k /m`,
+      changes,
+    );
+    const owners = ['/f 5:6', '/l 7:8', '/f 5:6', '/k 7:8', '/m 0:0'];
+    assert.deepEqual(stdout.trim().split('\n'), owners);
+  });
+
   it('hides its attribute', async () => {
     const { lines } = await sh(
       `echo > /f; chown 5 /f; cp -a /f /g; stat -c %u /g; cat /proc/version >/f`,

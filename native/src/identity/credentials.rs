@@ -109,7 +109,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    pub fn new(uid: u32, gid: u32, groups: Vec<u32>) -> Credentials {
+    pub fn new(uid: u32, gid: u32, mut groups: Vec<u32>) -> Credentials {
+        groups.sort_unstable();
         Credentials {
             user: Ids::all(uid),
             group: Ids::all(gid),

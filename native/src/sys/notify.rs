@@ -188,22 +188,26 @@ pub fn write_memory(thread: u32, address: u64, bytes: &[u8]) -> Result<()> {
 
 /// The soft limit on file locks, which the kernel hands down and never looks at.
 pub fn lock_limit(thread: u32) -> Result<u64> {
-    limit(thread, None).map(|limit| limit.rlim_cur)
+    limit(thread, None).map(|limit| limit.soft)
 }
 
 /// Sets the soft limit, and leaves the hard one.
 pub fn set_lock_limit(thread: u32, soft: u64) -> Result<()> {
     let mut changed = limit(thread, None)?;
-    changed.rlim_cur = soft;
+    changed.soft = soft;
     limit(thread, Some(&changed)).map(drop)
 }
 
-fn limit(thread: u32, new: Option<&libc::rlimit64>) -> Result<libc::rlimit64> {
-    let mut old = libc::rlimit64 {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: both are an rlimit64, or null.
+/// The kernel's `struct rlimit64`, which not every C library has.
+#[repr(C)]
+struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
+fn limit(thread: u32, new: Option<&Limit>) -> Result<Limit> {
+    let mut old = Limit { soft: 0, hard: 0 };
+    // SAFETY: both are what the kernel calls an rlimit64, or null.
     checked(unsafe {
         libc::syscall(
             libc::SYS_prlimit64,
