@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsbuildError } from '../errors.ts';
-import { authorizationOf, redactUrl, type Secrets } from './url-credentials.ts';
+import { credentialsOf, redactUrl, type Secrets } from './url-credentials.ts';
 
 export interface DownloadResult {
   /** Hexadecimal. */
@@ -62,7 +62,8 @@ export async function download(
           return undefined;
         case 'failed': {
           const delay = outcome.isTransient ? delays[attempt] : undefined;
-          if (delay === undefined) throw failed(url, outcome, attempt + 1);
+          if (delay === undefined)
+            throw failed(url, { ...outcome, tried: request.tried }, attempt + 1);
           await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted());
         }
       }
@@ -75,17 +76,20 @@ export async function download(
 
 interface Request {
   readonly address: URL;
+  /** Who it says that it is from. */
+  readonly tried: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
 /** fetch takes no user and password in an address. Like BuildKit's, the server may compress with gzip. */
 function requestOf(url: string, { secrets, known }: DownloadOptions): Request {
   const address = parse(url);
-  const authorization = authorizationOf(address, secrets);
+  const { authorization, tried } = credentialsOf(address, secrets);
   address.username = '';
   address.password = '';
   return {
     address,
+    tried,
     headers: {
       'accept-encoding': 'gzip',
       ...(authorization !== undefined && { authorization }),
@@ -112,6 +116,7 @@ interface Failure {
   readonly why: string;
   readonly status: number | undefined;
   readonly cause?: unknown;
+  readonly tried?: string;
 }
 
 type Outcome =
@@ -193,16 +198,19 @@ async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): 
   }
 }
 
-function failed(url: string, { why, status, cause }: Failure, attempts: number): TsbuildError {
+function failed(
+  url: string,
+  { why, status, cause, tried }: Failure,
+  attempts: number,
+): TsbuildError {
   const shown = redactUrl(url);
-  const tried = attempts === 1 ? '' : ` (tried ${attempts} times)`;
+  const often = attempts === 1 ? '' : ` (tried ${attempts} times)`;
+  // Some servers do not tell strangers what there is.
+  const isRefusal = status === 401 || status === 403 || status === 404;
   return new TsbuildError('ERR_DOWNLOAD_FAILED', {
-    message: `Cannot download "${shown}": ${why}${tried}`,
+    message: `Cannot download "${shown}": ${why}${often}`,
     details: { url: shown, status },
-    hint:
-      status === 401 || status === 403
-        ? 'Give credentials with --secret id=HTTP_AUTH_TOKEN_<host>,… (a bearer token), or with id=HTTP_AUTH_HEADER_<host>,… (the Authorization header).'
-        : undefined,
+    hint: isRefusal ? tried : undefined,
     cause,
   });
 }

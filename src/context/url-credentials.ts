@@ -3,24 +3,40 @@
 /** Secrets of the build, by id. */
 export type Secrets = ReadonlyMap<string, Uint8Array>;
 
+/** What a server is told of who asks. */
+export interface Credentials {
+  /** The header's value; undefined: nothing. */
+  readonly authorization: string | undefined;
+  /** Where it is from, as a sentence for a hint. */
+  readonly tried: string;
+}
+
 /**
  * The Authorization header: of the secret `HTTP_AUTH_HEADER_<host>`, of `HTTP_AUTH_TOKEN_<host>` as a
  * bearer token (CP-26), else from the user and password in the address.
  */
-export function authorizationOf(address: URL, secrets: Secrets | undefined): string | undefined {
-  const secret = (prefix: string): string | undefined => {
-    const bytes =
-      secrets?.get(`${prefix}_${address.host}`) ?? secrets?.get(`${prefix}_${address.hostname}`);
-    return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8').trim();
-  };
-  const header = secret('HTTP_AUTH_HEADER');
-  if (header !== undefined) return header;
-  const token = secret('HTTP_AUTH_TOKEN');
-  if (token !== undefined) return `Bearer ${token}`;
+export function credentialsOf(address: URL, secrets: Secrets | undefined): Credentials {
+  for (const kind of ['HEADER', 'TOKEN']) {
+    for (const host of [address.host, address.hostname]) {
+      const name = `HTTP_AUTH_${kind}_${host}`;
+      const bytes = secrets?.get(name);
+      if (bytes === undefined) continue;
+      const text = Buffer.from(bytes).toString('utf8').trim();
+      const authorization = kind === 'HEADER' ? text : `Bearer ${text}`;
+      return { authorization, tried: `The credentials were those of the secret "${name}".` };
+    }
+  }
   const { username, password } = address;
-  if (username === '' && password === '') return undefined;
+  if (username === '' && password === '') {
+    const { host } = address;
+    const tried = `No credentials were sent: there is no secret "HTTP_AUTH_TOKEN_${host}" (a bearer token) or "HTTP_AUTH_HEADER_${host}" (the Authorization header). Give one with --secret id=NAME,….`;
+    return { authorization: undefined, tried };
+  }
   const credentials = `${decode(username)}:${decode(password)}`;
-  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+  return {
+    authorization: `Basic ${Buffer.from(credentials).toString('base64')}`,
+    tried: 'The credentials were those in the address.',
+  };
 }
 
 /** An address for messages, events and the store: without user and password. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { download as fetchOnce, type DownloadOptions } from '../../src/context/download.ts';
-import { hasCode } from '../../src/errors.ts';
+import { hasCode, TsbuildError } from '../../src/errors.ts';
 import { type HttpServer, withHttp } from '../support/http-server.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -265,6 +265,34 @@ describe('download()', () => {
         async (url, directory) => {
           await download(url, join(directory, 'f'), { signal, secrets: secrets(id, text) });
           assert.equal(await readFile(join(directory, 'f'), 'utf8'), expected);
+        },
+      );
+    });
+  }
+
+  const sources = [
+    [
+      'the secret',
+      '',
+      secrets('HTTP_AUTH_TOKEN_127.0.0.1', 'hunter2'),
+      /"HTTP_AUTH_TOKEN_127\.0\.0\.1"\.$/,
+    ],
+    ['the address', 'user:hunter2@', new Map(), /^The credentials were those in the address\.$/],
+    ['nothing', '', new Map(), /^No credentials were sent: .* "HTTP_AUTH_HEADER_127\.0\.0\.1:\d+"/],
+  ] as const;
+  for (const [from, user, held, hint] of sources) {
+    it(`says that it tried with ${from}, and shows no password (CP-26)`, async () => {
+      await withServer(
+        (_, response) => response.writeHead(401).end(),
+        async (url, directory) => {
+          const options = { signal, secrets: held };
+          await assert.rejects(
+            download(url.replace('//', `//${user}`), join(directory, 'f'), options),
+            (error) =>
+              error instanceof TsbuildError &&
+              hint.test(error.hint ?? '') &&
+              !/hunter2/.test(String(error)),
+          );
         },
       );
     });
