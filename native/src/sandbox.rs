@@ -39,6 +39,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Of a RUN that no limit was given, unless it asks for more.
+const MOST_DESCRIPTORS: u64 = 65_536;
+
 /// What the sandbox tells `run`, one on a line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,6 +113,7 @@ fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32,
     rustix::process::umask(Mode::from_raw_mode(0o022));
     enter_directory(Path::new(&process.cwd))?;
     set_streams(null, process)?;
+    bound_descriptors().map_err(at("nofile", Error::ResourceLimit))?;
     // The emulation keeps a note of its own in the limit of locks, which stands for nothing else.
     let is_free = |limit: &&ResourceLimit| !(process.emulate_ids && limit.name == "locks");
     process
@@ -235,6 +239,17 @@ fn own_null() -> Option<OwnedFd> {
     let stat = rustix::fs::fstat(&null).ok()?;
     let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
     (is_device && stat.st_rdev == rustix::fs::makedev(1, 3)).then_some(null)
+}
+
+/// Node has raised its own limit as far as it may. Old programs close as many before they start
+/// others: with a million that takes minutes (EX-10). Who needs more may still ask for it.
+fn bound_descriptors() -> Result<(), Errno> {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|soft| soft <= MOST_DESCRIPTORS) {
+        return Ok(());
+    }
+    limit.current = Some(MOST_DESCRIPTORS);
+    rustix::process::setrlimit(Resource::Nofile, limit)
 }
 
 fn set_limit(limit: &ResourceLimit) -> Result<(), Error> {

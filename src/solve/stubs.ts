@@ -7,6 +7,7 @@
  */
 
 import { mkdir, rm } from 'node:fs/promises';
+import { TsbuildError } from '../errors.ts';
 import type { Entry } from '../tree/entry.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
@@ -48,12 +49,19 @@ export function stubEntries(
   for (const entry of wrong) destination.replace(entry);
   const directory = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
   for (const target of points.directories) {
-    destination.ensureDirectory(destination.resolve(toPath(target)), directory);
+    forMount(target, () =>
+      destination.ensureDirectory(destination.resolve(toPath(target)), directory),
+    );
   }
   for (const target of points.files) {
-    const path = destination.resolve(toPath(target));
+    const path = forMount(target, () => {
+      const resolved = destination.resolve(toPath(target));
+      if (destination.lookup(resolved) === undefined) {
+        destination.ensureDirectory(parentOf(resolved), directory);
+      }
+      return resolved;
+    });
     if (destination.lookup(path) !== undefined) continue;
-    destination.ensureDirectory(parentOf(path), directory);
     destination.put({
       path,
       type: 'file',
@@ -68,6 +76,20 @@ export function stubEntries(
     });
   }
   return destination.isEmpty ? [] : destination.entries();
+}
+
+/** A conflict is one of a mount, not of a copy. */
+function forMount<T>(target: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof TsbuildError) || error.code !== 'ERR_COPY_CONFLICT') throw error;
+    throw new TsbuildError('ERR_COPY_CONFLICT', {
+      message: `Cannot mount "${target}": ${error.message.replace(/^Cannot copy: /, '')}`,
+      details: { path: target },
+      cause: error,
+    });
+  }
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

@@ -48,6 +48,7 @@ fn main() {
         "terminal" => terminal(),
         "abstract" => abstract_socket(at(1), false),
         "own-abstract" => abstract_socket(at(1), true),
+        "create" => named(opened(at(1), 0o101)),
         "leave-socket" => leave_socket(at(1)),
         other => format!("unknown: {other}"),
     };
@@ -73,7 +74,7 @@ fn call(words: &[String]) -> String {
 
 fn opened(path: &str, flags: c_int) -> c_int {
     let path = CString::new(path).unwrap();
-    unsafe { open(path.as_ptr(), flags) }
+    unsafe { open(path.as_ptr(), flags, 0o644) }
 }
 
 /// The known way out of a chroot: into another one, with the working directory left outside of it.

@@ -1,15 +1,14 @@
 /** Ways out of a RUN, tried: by root and by an ordinary user. The programs that try are escape-probe.rs and busybox. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Account, whyNoAccount } from '../support/accounts.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { outputOf } from '../support/plain-output.ts';
+import { buildProbe, whyNoProbe } from '../support/probe.ts';
 import {
   busyboxMembers,
   EMPTY_LAYER,
@@ -19,7 +18,6 @@ import {
 import { tar } from '../support/tar.ts';
 import { writeTarLayout } from '../support/tar-layout.ts';
 
-const PROBE = fileURLToPath(new URL('escape-probe.rs', import.meta.url));
 const KINDS = { root: 'by root', user: 'by an ordinary user with sub-ids' } as const;
 
 /** Numbers of x86_64, arguments, and what comes of them. */
@@ -62,10 +60,7 @@ const KERNEL_FILES = [
 ];
 
 for (const kind of ['root', 'user'] as const) {
-  const whyNot =
-    whyNoAccount(kind) ??
-    missing('busybox', 'rustc') ??
-    (process.arch === 'x64' ? undefined : 'has x86_64 numbers of system calls');
+  const whyNot = whyNoAccount(kind) ?? missing('busybox', 'rustc') ?? whyNoProbe();
   const test = itUnless(whyNot);
 
   describe(`out of a RUN ${KINDS[kind]}`, function () {
@@ -90,9 +85,7 @@ for (const kind of ['root', 'user'] as const) {
         assert.deepEqual(await readdir(outside), ['canary']);
         assert.equal(await readFile(join(outside, 'canary'), 'utf8'), 'alive');
       };
-      const options = ['--edition', '2024', '-C', 'target-feature=+crt-static', '-o'];
-      execFileSync('rustc', [...options, join(account.home, 'probe'), PROBE], { stdio: 'pipe' });
-      await copyFile(join(account.home, 'probe'), join(builds.context, 'probe'));
+      buildProbe(join(builds.context, 'probe'));
       await chmod(join(builds.context, 'probe'), 0o755);
       build = async (dockerfile, ...flags) =>
         await builds.build(`FROM base\nCOPY probe /bin/probe\n${dockerfile}`, ...flags);

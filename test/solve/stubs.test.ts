@@ -58,6 +58,7 @@ describe('stubEntries()', () => {
     const points = { directories: ['/f/x'], files: [] };
     assert.throws(() => stubEntries(treeOf([file('f')]), points, []), {
       code: 'ERR_COPY_CONFLICT',
+      message: 'Cannot mount "/f/x": "/f" is not a directory',
     });
   });
 });
