@@ -298,7 +298,7 @@ fn change_user(process: &ProcessSpec) -> Result<(), Error> {
     let (uid, gid) = kernel_ids(process);
     match thread::set_thread_groups(&groups) {
         // In a namespace with one gid there are no others to have.
-        Err(Errno::PERM) if groups.is_empty() => {}
+        Err(Errno::PERM) if groups.iter().all(|group| *group == gid) => {}
         outcome => outcome.map_err(at(format!("{:?}", process.groups), Error::User))?,
     }
     thread::set_keep_capabilities(true).map_err(at("", Error::Capabilities))?;

@@ -5,9 +5,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
 import { itUnless, missing } from '../support/missing.ts';
-import { BASE_DOCKERFILE, OLD, writeBase, writeContext } from './differential/context.ts';
+import { BASE_DOCKERFILE, writeBase, writeContext } from './differential/context.ts';
 import { Buildah, buildOurs, type Files, type Place } from './differential/builders.ts';
 import { CASES } from './differential/cases.ts';
+import { differencesOf } from './differential/compare.ts';
 import { DIFFERENCES } from './differential/differences.ts';
 
 const PROGRAMS = ['buildah', 'skopeo', 'setfattr', 'mkfifo', 'mknod', 'bzip2', 'xz', 'zstd'];
@@ -97,34 +98,4 @@ async function openPlace(account: Account): Promise<Place> {
   const { code, stderr } = await account.tsbuild(flags);
   assert.equal(code, 0, stderr);
   return { account, context, base };
-}
-
-/** By path, what is not equal, ours first: as lines. A failed build has one path, `fails`. */
-function differencesOf(ours: Files, theirs: Files): Readonly<Record<string, readonly string[]>> {
-  const [a, b] = [linesOf(ours), linesOf(theirs)];
-  const found: Record<string, readonly string[]> = {};
-  for (const path of new Set([...Object.keys(a), ...Object.keys(b)])) {
-    if (a[path] !== b[path]) found[path] = [a[path] ?? '', b[path] ?? ''];
-  }
-  if (ours === undefined || theirs === undefined) {
-    if (ours === theirs) return {};
-    return {
-      '': [ours === undefined ? 'fails' : 'builds', theirs === undefined ? 'fails' : 'builds'],
-    };
-  }
-  return found;
-}
-
-function linesOf(files: Files): Readonly<Record<string, string>> {
-  const lines = Object.entries(files ?? {}).map(([path, file]) => {
-    const { type, mode, owner, target, sha256, sameAs, device, xattrs, mtime } = file;
-    const parts = [
-      ...[type, type === 'symlink' ? '' : mode, owner, target, device, sameAs && `= ${sameAs}`],
-      ...[sha256?.slice(0, 8), xattrs && JSON.stringify(xattrs)],
-      // Only where what is copied has a time: what a build makes itself has its own.
-      mtime === OLD ? 'old' : '',
-    ];
-    return [path, parts.filter((part) => part !== undefined && part !== '').join(' ')] as const;
-  });
-  return Object.fromEntries(lines);
 }
