@@ -24,7 +24,7 @@ import type { FetchedFile } from './fetch-file.ts';
 import type { GitCheckout } from './git.ts';
 import type { GitSource } from './git-url.ts';
 import type { IgnoreFile } from './ignore-file.ts';
-import { requireDirectory, scanDirectory } from './local-context.ts';
+import { requireDirectory, scanDirectory, type ScanOptions } from './local-context.ts';
 import type { ScannedContext } from './scanned-context.ts';
 import type { ContextSource } from './source.ts';
 import { untilAborted } from './until-aborted.ts';
@@ -98,15 +98,10 @@ async function openDirectory(directory: string, { tools, single }: Options): Pro
     files: directoryFiles(directory),
     dockerfile: undefined,
     epoch: undefined,
-    scan: async (ignore) =>
-      await scanDirectory({
-        directory,
-        ignore,
-        helper: await tools.helper(),
-        index: await tools.temporary('context'),
-        statCache: await tools.statCache(directory),
-        signal: tools.signal,
-      }),
+    scan: async (ignore) => {
+      const statCache = await tools.statCache(directory);
+      return await scanWith(tools, { directory, ignore, statCache });
+    },
   };
 }
 
@@ -120,16 +115,16 @@ async function openGit(source: GitSource, tools: ContextTools): Promise<OpenCont
     dockerfile: undefined,
     epoch: committed,
     scan: async (ignore) =>
-      await scanDirectory({
-        directory,
-        ignore,
-        helper: await tools.helper(),
-        index: await tools.temporary('context'),
-        statCache: undefined,
-        datedBy,
-        signal: tools.signal,
-      }),
+      await scanWith(tools, { directory, ignore, statCache: undefined, datedBy }),
   };
+}
+
+async function scanWith(
+  { helper, temporary, signal }: ContextTools,
+  what: Pick<ScanOptions, 'directory' | 'ignore' | 'statCache' | 'datedBy'>,
+): Promise<ScannedContext> {
+  const [index, opened] = [await temporary('context'), await helper()];
+  return await scanDirectory({ ...what, helper: opened, index, signal });
 }
 
 async function receive(

@@ -63,7 +63,7 @@ export class GitSources {
       const scan = { directory, ignore: undefined, helper, index, statCache: undefined, signal };
       const options = { ...scan, datedBy };
       const scanned = await scanDirectory(options);
-      return directoryOrigin(layers.openIndex(index), scanned);
+      return directoryOrigin(layers.openIndex(index), scanned, () => layers.temporary('member'));
     });
   }
 

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { copyFile, lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type {
@@ -10,6 +10,7 @@ import type {
   ScannedContext,
   ScannedDirectory,
 } from '../context/scanned-context.ts';
+import { TsbuildError } from '../errors.ts';
 import type { CopyOrigin, PlannedStage } from '../plan/step.ts';
 import type { EntrySource, FileEntry } from '../tree/entry.ts';
 import { ImageTree } from '../tree/image-tree.ts';
@@ -88,10 +89,10 @@ export class Origins {
     const index =
       this.#contexts.get(context.index) ?? this.#options.layers.openIndex(context.index);
     this.#contexts.set(context.index, index);
-    const { layers } = this.#options;
+    const temporary = (): string => this.#options.layers.temporary('member');
     return context.kind === 'directory'
-      ? directoryOrigin(index, context)
-      : archiveOrigin(index, context, () => layers.temporary('member'));
+      ? directoryOrigin(index, context, temporary)
+      : archiveOrigin(index, context, temporary);
   }
 
   async #fromLayers(list: readonly Layer[]): Promise<Origin> {
@@ -125,14 +126,24 @@ export class Origins {
 export function directoryOrigin(
   index: LayerIndex,
   { directory, identity, unreadable, datedBy }: ScannedDirectory,
+  temporary: () => string,
 ): Origin {
-  const pathOf = (path: string): string => join(directory, toText(path));
+  const pathOf = (path: string): Buffer => Buffer.from(`${toBytes(directory)}/${path}`, 'latin1');
   return {
     tree: new ImageTree([index]),
     resetOwner: true,
     identity,
     layers: undefined,
-    hostFile: async (path) => pathOf(path),
+    hostFile: async (path) => {
+      const text = toText(path);
+      if (toBytes(text) === path) return join(directory, text);
+      // The helper is told paths in JSON, which cannot say this one.
+      const to = temporary();
+      await copyFile(pathOf(path), to).catch((cause) => {
+        throw goneFile(join(directory, text), cause);
+      });
+      return to;
+    },
     isIgnored: async (path) => {
       if (index.get(path) !== undefined) return false;
       return await lstat(pathOf(path)).then(
@@ -148,6 +159,14 @@ export function directoryOrigin(
       return ({ path }) => ({ kind: 'path', root, path });
     },
   };
+}
+
+function goneFile(path: string, cause: unknown): TsbuildError {
+  return new TsbuildError('ERR_CONTEXT_CHANGED', {
+    message: `Cannot read "${path}": it changed while the build was running`,
+    details: { path },
+    cause,
+  });
 }
 
 /** Members of a tar: they keep their owners, as in BuildKit (CP-12). */

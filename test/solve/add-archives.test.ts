@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -80,6 +81,17 @@ describe('ADD', () => {
       });
     });
   }
+
+  it('unpacks an archive whose name is no UTF-8, and copies such a file (CP-21)', async () => {
+    await withSteps(async ({ context, directory }) => {
+      const at = (name: string) => Buffer.from(`${directory}/${name}`, 'latin1');
+      await writeFile(at('\xff.tar'), tar([{ name: 'member', content: 'x' }]));
+      await writeFile(at('\xfe'), 'no archive');
+      const { layer } = await execute(context, copyStep(['*'], '/', { add: true }), {});
+      const names = (await entriesOf(context, layer)).map(({ path }) => path);
+      assert.deepEqual(names, ['member', '\xfe']);
+    });
+  });
 
   it('gives members the owner of --chown, not the mode of --chmod (CP-21, CP-22)', async () => {
     const chmod = { kind: 'octal', mode: 0o777 } as const;
