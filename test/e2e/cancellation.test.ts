@@ -87,7 +87,7 @@ for (const kind of ['root', 'user'] as const) {
       ['SIGINT', 'Ctrl-C'],
       ['SIGTERM', 'SIGTERM'],
     ] as const) {
-      test(`by ${how} during a RUN is gone with all that the RUN started`, async () => {
+      test(`by ${how} during a RUN is gone with all that the RUN started (EX-13)`, async () => {
         const started = await startBusy();
         const began = performance.now();
         // A terminal signals the whole group; whoever else sends a signal, one process.

@@ -1,7 +1,7 @@
 /** What a RUN sees, id by id of features.md 6.1: the same by root and by an ordinary user. */
 
 import assert from 'node:assert/strict';
-import { readlink } from 'node:fs/promises';
+import { readlink, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { type Account, whyNoAccount } from '../support/accounts.ts';
@@ -130,6 +130,37 @@ RUN echo x > /dev/stdout; echo x > /dev/stderr; : > /dev/shm/a; test -e /run || 
       assert.match(mounts['/sys/fs/cgroup'] ?? '', / ro,nosuid,nodev,noexec$/);
       assert.deepEqual(rest.slice(-3).toSorted(), ["/run is the image's", 'x', 'x']);
     });
+
+    if (kind === 'root') {
+      test('its own control group as the root of /sys/fs/cgroup, with cgroup 2 (EX-5, EX-12)', async () => {
+        await attempt('FROM base\nRUN true\n');
+        const group = `tsbuild-test-${process.pid}`;
+        const words = [
+          ...account.command,
+          ...['--no-cache', '--build-context', `base=oci-layout://${account.home}/busybox`],
+          join(account.home, 'context'),
+        ];
+        await writeFile(
+          join(account.home, 'context/Dockerfile'),
+          'FROM base\nRUN grep cgroup /proc/mounts; ls /sys/fs/cgroup | grep -x cgroup.type; ls -d /sys/fs/cgroup/tsbuild-test*; cat /proc/self/cgroup | grep ^0:\n',
+        );
+        const script = [
+          'umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 9',
+          `mkdir /sys/fs/cgroup/${group}; echo $$ > /sys/fs/cgroup/${group}/cgroup.procs`,
+          words.map((word) => `'${word}'`).join(' '),
+          `code=$?; echo $$ > /sys/fs/cgroup/cgroup.procs; rmdir /sys/fs/cgroup/${group}; exit $code`,
+        ];
+        const outcome = await account.run('unshare', ['--mount', 'sh', '-c', script.join('\n')]);
+        assert.equal(outcome.code, 0, outcome.stderr);
+        const [mount = '', ...rest] = outputOf(outcome);
+        assert.match(mount, /^cgroup2 \/sys\/fs\/cgroup cgroup2 ro,nosuid,nodev,noexec/);
+        // Only groups below the machine's root have a type.
+        assert.deepEqual(
+          rest.filter((line) => !line.startsWith('ls:')),
+          ['cgroup.type', '0::/'],
+        );
+      });
+    }
 
     test('its environment in the order of its making: image, ENV and ARG, proxies, HOME (EX-9)', async () => {
       const { lines } = await build(

@@ -131,8 +131,8 @@ for (const mode of MODES) {
       assert.equal(error, undefined);
       assert.deepEqual(reply, { exitCode: 127 }, stderr);
       for (const target of ['/root', '/empty', '/overlay']) {
-        const tmpfs = { kind: 'tmpfs', target, mode: 0o755, readonly: false, flags: [] } as const;
-        const other = await fixture.sh('true', { layers: [], mounts: [tmpfs] });
+        const below = { kind: 'symlink', target: `${target}/link`, to: '/' } as const;
+        const other = await fixture.sh('true', { layers: [], mounts: [below] });
         assert.equal(other.error?.step, 'MountTarget', `${target} is not there`);
       }
     });
@@ -178,8 +178,13 @@ for (const mode of MODES) {
         [lacking.reply, lacking.error?.step, lacking.error?.errnoName, lacking.error?.path],
         [undefined, 'Layer', 'ENOENT', join(fixture.directory, 'nowhere')],
       );
-      const target = await fixture.sh('true', { mounts: [{ kind: 'proc', target: '/nowhere' }] });
-      assert.deepEqual([target.error?.step, target.error?.path], ['MountTarget', '/nowhere']);
+      const target = await fixture.sh('true', {
+        mounts: [{ kind: 'proc', target: '/bin/busybox/no' }],
+      });
+      assert.deepEqual(
+        [target.error?.step, target.error?.path],
+        ['MountTarget', '/bin/busybox/no'],
+      );
       const cwd = await fixture.sh('true', { process: { cwd: '/bin/busybox' } });
       assert.equal(cwd.error?.step, 'WorkingDirectory');
     });
