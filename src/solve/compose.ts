@@ -1,5 +1,6 @@
 /** Turns a decided entry list into a layer, reading bytes only when the store has no such layer yet. */
 
+import { createHash, type Hash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LayerID, parseLayerID } from '../../cache/index.ts';
@@ -39,19 +40,24 @@ export async function composeLayer(
 /**
  * Times are no part of an identity; but what an epoch dates must be the same whether or not the store
  * has the layer from a build without it. So the epoch is part of the identity of what it dates, and
- * so is a commit.
+ * so is a commit. Where there is an epoch, bytes are to be the same everywhere: then it has the times
+ * that are others, too, as an archive's members have.
  */
-function identify(result: CopyResult<Origin>, { epoch }: StepContext): LayerID {
+function identify({ placed, datedBy }: CopyResult<Origin>, { epoch }: StepContext): LayerID {
   let isDated = false;
+  let others: Hash | undefined;
   const identity = identityOfEntries(
-    map(result.placed, ({ entry }) => {
-      isDated ||= epoch !== undefined && entry.mtime === epoch;
+    map(placed, ({ entry }) => {
+      const { mtime, mtimeNsec } = entry;
+      if (epoch === undefined) return entry;
+      if (mtime === epoch) isDated = true;
+      else others = (others ?? createHash('sha256')).update(`${mtime}.${mtimeNsec} `);
       return entry;
     }),
   );
-  const { datedBy } = result;
-  if (datedBy !== undefined) return parseLayerID(digestOf(`${identity} ${datedBy} ${epoch ?? ''}`));
-  return parseLayerID(isDated ? digestOf(`${identity} ${epoch}`) : identity);
+  const dates = [datedBy, isDated ? epoch : undefined, others?.digest('hex')];
+  const isPlain = dates.every((date) => date === undefined);
+  return parseLayerID(isPlain ? identity : digestOf(JSON.stringify([identity, ...dates])));
 }
 
 async function composeDirectory(

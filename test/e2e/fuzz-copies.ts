@@ -63,7 +63,7 @@ function archive(random: Random): string | Buffer {
   if (random(5) === 0) return 'text';
   return tar([
     { name: 'd/', type: '5', mode: 0o700 + random(2) },
-    { name: 'd/a', content: String(random(3)), uid: random(2) },
+    { name: 'd/a', content: String(random(3)), uid: random(2), mtime: random(9) },
     { name: 'm', type: '2', link: 'd' },
   ]);
 }

@@ -68,6 +68,23 @@ describe('copyRunner()', () => {
     });
   });
 
+  it('has the times of an archive’s members when there is an epoch, whatever the store has (CP-21)', async () => {
+    await withDirectory(async (store) => {
+      for (const mtime of [5, 6]) {
+        await withSteps(
+          async ({ context, write }) => {
+            await write({ x: tar([{ name: 'member', content: 'x', mtime }]) });
+            const dated = { ...context, now: 9, epoch: 9 };
+            const { layer } = await execute(dated, copyStep(['x'], '/', { add: true }), {});
+            const [member] = await entriesOf(dated, layer);
+            assert.equal(member?.mtime, mtime);
+          },
+          { store: join(store, 'store') },
+        );
+      }
+    });
+  });
+
   it('composes again what is no longer in the store', async () => {
     await withSteps(async ({ context, write }) => {
       await write({ one: 'content' });
