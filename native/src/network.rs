@@ -12,24 +12,89 @@ use crate::sys::network as sys;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What connects a RUN, for as long as it lives.
 pub struct Connected {
-    tool: Option<Child>,
+    tool: Option<Tool>,
+    program: PathBuf,
     place: PathBuf,
 }
 
 impl Drop for Connected {
     fn drop(&mut self) {
         if let Some(tool) = &mut self.tool {
-            let _ = tool.kill();
-            let _ = tool.wait();
+            let _ = tool.child.kill();
+            let _ = tool.child.wait();
         }
         let _ = rustix::mount::unmount(&self.place, UnmountFlags::DETACH);
     }
+}
+
+struct Tool {
+    child: Child,
+    ended: OwnedFd,
+}
+
+impl Connected {
+    /// Why the network is no more, once the tool has ended.
+    fn failure(&mut self) -> Error {
+        let status = self.tool.as_mut().and_then(|tool| tool.child.wait().ok());
+        let words = std::fs::read_to_string(log_of(&self.place)).unwrap_or_default();
+        let status = status.map_or_else(String::new, |status| format!("{status}: "));
+        let reason = format!("it ended before the step did ({status}{})", reason(&words));
+        connection(&self.program, reason)(Errno::NETDOWN)
+    }
+}
+
+/// Does what needs the network, and ends it early when the tool ends first: what waits for an answer
+/// from a network that is gone may wait forever.
+pub fn with_network<T>(
+    connected: Option<&mut Connected>,
+    cancel: &Cancel,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let Some(connected) = connected else {
+        return work();
+    };
+    let is_cut_off = AtomicBool::new(false);
+    let (until, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(at("", Error::NetworkTool))?;
+    let outcome = std::thread::scope(|scope| {
+        if let Some(Tool { ended, .. }) = &connected.tool {
+            scope.spawn(|| {
+                if ends_before(ended, &until) {
+                    is_cut_off.store(true, Ordering::Release);
+                    cancel.cancel();
+                }
+            });
+        }
+        let outcome = work();
+        drop(stop);
+        outcome
+    });
+    match outcome {
+        Err(Error::Cancelled) if is_cut_off.load(Ordering::Acquire) => Err(connected.failure()),
+        outcome => outcome,
+    }
+}
+
+fn ends_before(tool: &OwnedFd, until: &OwnedFd) -> bool {
+    let mut fds = [
+        PollFd::new(tool, PollFlags::IN),
+        PollFd::new(until, PollFlags::IN),
+    ];
+    while let Err(Errno::INTR) = poll(&mut fds, None) {}
+    fds[1].revents().is_empty()
+}
+
+fn log_of(place: &Path) -> PathBuf {
+    place.with_extension("log")
 }
 
 /// Makes the namespace and waits until the tool has connected it.
@@ -39,11 +104,13 @@ pub fn connect(connection: &Connection, cancel: &Cancel) -> Result<Connected, Er
     make_namespace(place).map_err(at(place, Error::NetworkNamespace))?;
     let mut connected = Connected {
         tool: None,
+        program: connection.program.clone(),
         place: place.clone(),
     };
-    let log = place.with_extension("log");
-    let tool = start(connection, &log)?;
-    await_ready(connected.tool.insert(tool), connection, &log, cancel)?;
+    let log = log_of(place);
+    let child = start(connection, &log)?;
+    let tool = connected.tool.insert(watched(child, connection)?);
+    await_ready(&mut tool.child, connection, &log, cancel)?;
     Ok(connected)
 }
 
@@ -58,6 +125,21 @@ fn make_namespace(place: &Path) -> Result<(), Errno> {
         .map_err(failed)?
         .join()
         .unwrap_or(Err(Errno::NOTRECOVERABLE))
+}
+
+fn watched(mut child: Child, connection: &Connection) -> Result<Tool, Error> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let ended = pid
+        .ok_or(Errno::SRCH)
+        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    match ended {
+        Ok(ended) => Ok(Tool { child, ended }),
+        Err(errno) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(at(&connection.program, Error::NetworkTool)(errno))
+        }
+    }
 }
 
 /// Its output tells when it is ready; what it has to say goes to a file, which cannot be full.

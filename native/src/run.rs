@@ -64,11 +64,13 @@ pub fn run(
     let _agents = agent::start_all(&request.mounts)?;
     let cgroup = request.cgroup.as_ref().map(Cgroup::create).transpose()?;
     let connection = request.connection.as_ref();
-    let _connected = connection
+    let mut connected = connection
         .map(|connection| network::connect(connection, cancel))
         .transpose()?;
     let mut emulation = None;
-    let outcome = execute(&request, cgroup.as_ref(), (sink, cancel), &mut emulation);
+    let outcome = network::with_network(connected.as_mut(), cancel, || {
+        execute(&request, cgroup.as_ref(), (sink, cancel), &mut emulation)
+    });
     let finished = emulation.and_then(Emulation::finish);
     let status = outcome?;
     finished.map_or(Ok(()), |finished| finished.save(&request.upper))?;
