@@ -29,7 +29,8 @@ export const HOST_NETWORK_NOTE =
 const GATEWAY = '10.0.2.2';
 /** Where pasta and slirp4netns answer for the host's resolver. */
 const RESOLVER = '10.0.2.3';
-const TOOLS = ['pasta', 'slirp4netns'] as const;
+/** Best first: pasta of Debian 12 stalls connections to the gateway (DECISIONS.md). */
+const TOOLS = ['slirp4netns', 'pasta'] as const;
 const TUN = '/dev/net/tun';
 
 /** The namespace that a mode stands for: `default` is the host's. */
