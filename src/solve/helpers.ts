@@ -78,7 +78,7 @@ export class Helpers {
     const { reached, refused } = await climb(this.#options);
     if (reached === undefined) throw unavailable(refused, isolation);
     const { helper, mode } = reached;
-    if (refused.length > 0) onNotice(`${RUNG_NOTES[mode]} (${refused.map(told).join('; ')})`);
+    if (refused.length > 0) onNotice(`${RUNG_NOTES[mode]} (${each(refused.map(told))})`);
     const flavor = flavorOf(mode);
     this.#flavor = Promise.resolve(flavor);
     return { helper, rung: mode, flavor };
@@ -100,6 +100,11 @@ function flavorOf(rung: RungName | undefined): DirectoryFlavor {
   return rung === 'single' ? 'single' : 'owned';
 }
 
+/** Rungs may fail for the same reason: it is said once. */
+function each(reasons: readonly string[]): string {
+  return [...new Set(reasons)].join('; ');
+}
+
 function told({ reason, fix }: RefusedStep): string {
   return fix === undefined ? reason : `${reason}; to change it: ${fix}`;
 }
@@ -107,11 +112,11 @@ function told({ reason, fix }: RefusedStep): string {
 function unavailable(refused: readonly RefusedStep[], isolation: Isolation = 'auto'): TsbuildError {
   const reasons = refused.map(({ reason }) => reason);
   // The lowest rung asks least of the machine: what it lacks is the least to change.
-  const fix = refused.findLast((each) => each.fix !== undefined)?.fix;
+  const fix = refused.findLast(({ fix }) => fix !== undefined)?.fix;
   const what = isolation === 'auto' ? '' : ` with the isolation "${isolation}"`;
   return new TsbuildError('ERR_SANDBOX_UNAVAILABLE', {
-    message: `Cannot execute RUN on this machine${what}: ${reasons.join('; ')}`,
-    details: { reasons, fixes: refused.flatMap((each) => each.fix ?? []) },
+    message: `Cannot execute RUN on this machine${what}: ${each(reasons)}`,
+    details: { reasons, fixes: refused.flatMap(({ fix }) => fix ?? []) },
     hint: [
       ...(fix === undefined ? [] : [`To change it: ${fix}.`]),
       '"tsbuild doctor" tells more. Dockerfiles without RUN build here as they are.',

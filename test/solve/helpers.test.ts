@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { encodeFrame, FRAME } from '../../native/frame.ts';
 import { Helpers } from '../../src/solve/helpers.ts';
 import { HELPER } from '../support/sandbox.ts';
 import { withDirectory } from '../support/temporary.ts';
@@ -46,6 +48,28 @@ describe('Helpers', () => {
     await withHelpers(join('/nowhere', 'helper'), async (helpers) => {
       await assert.rejects(helpers.files(), { code: 'ERR_HELPER_MISSING' });
       await assert.rejects(helpers.sandbox(), { code: 'ERR_HELPER_MISSING' });
+    });
+  });
+
+  it('says a reason once, when two rungs fail for it', async () => {
+    await withDirectory(async (folder) => {
+      const failure = {
+        step: 'UserNamespace',
+        message: 'Cannot enter',
+        errno: 1,
+        errnoName: 'EPERM',
+      };
+      const frame = encodeFrame(FRAME.error, 0, JSON.stringify(failure));
+      await writeFile(join(folder, 'frame'), frame);
+      const binary = join(folder, 'helper');
+      await writeFile(binary, `#!/bin/sh\ncat ${folder}/frame\n`, { mode: 0o755 });
+      const machine = { uid: 0, gid: 0, user: 'root' };
+      const helpers = new Helpers({ binary, scratch: folder, machine, onNotice: () => undefined });
+      await assert.rejects(helpers.sandbox(), (error: Error) => {
+        assert.match(error.message, /user namespaces are forbidden/);
+        assert.equal(error.message.split('user namespaces are forbidden').length, 2);
+        return true;
+      });
     });
   });
 
