@@ -81,7 +81,7 @@ for (const rung of RUNGS) {
           `leads to this machine as host-gateway, where that is asked for, by ${tool} (OPT-1)`,
           async () => {
             const env = { PATH: await onlyTool(builds, tool) };
-            const text = `FROM base\nRUN nc -w 5 "$(awk '/up$/ { print \$1 }' /etc/hosts)" ${server.port}`;
+            const text = `FROM base\nRUN nc -w 5 "$(awk '/up$/ { print $1 }' /etc/hosts)" ${server.port}`;
             const flags = ['--add-host', 'up:host-gateway'];
             const outcome = await attemptWith(builds, env, text, ...flags);
             assert.deepEqual(outputOf(outcome), ['hello'], outcome.stderr);
