@@ -11,8 +11,8 @@ import { TsbuildError } from '../errors.ts';
 import type { Entry } from '../tree/entry.ts';
 import type { ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
-import { parentOf, toPath } from '../tree/path.ts';
-import { Destination } from './destination.ts';
+import { parentOf, toPath, toText } from '../tree/path.ts';
+import { copyConflict, Destination } from './destination.ts';
 import type { Layer } from './layer.ts';
 import { writeList } from './compose-list.ts';
 import type { StepContext } from './step-context.ts';
@@ -56,8 +56,10 @@ export function stubEntries(
   for (const target of points.files) {
     const path = forMount(target, () => {
       const resolved = destination.resolve(toPath(target));
-      if (destination.lookup(resolved) === undefined) {
-        destination.ensureDirectory(parentOf(resolved), directory);
+      const existing = destination.lookup(resolved);
+      if (existing === undefined) destination.ensureDirectory(parentOf(resolved), directory);
+      if (existing?.type === 'directory') {
+        throw copyConflict(resolved, `"/${toText(resolved)}" is a directory`);
       }
       return resolved;
     });

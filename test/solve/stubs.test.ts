@@ -54,6 +54,16 @@ describe('stubEntries()', () => {
     ]);
   });
 
+  it('rejects a mount point for a file that is a directory, and one that leads nowhere', () => {
+    const rejects = (tree: ReturnType<typeof treeOf>, message: string) =>
+      assert.throws(() => stubEntries(tree, { directories: [], files: ['/d'] }, []), {
+        code: 'ERR_COPY_CONFLICT',
+        message,
+      });
+    rejects(treeOf([directory('d')]), 'Cannot mount "/d": "/d" is a directory');
+    rejects(treeOf([symlink('d', 'd')]), 'Cannot mount "/d": too many symlinks at "/d"');
+  });
+
   it('rejects a mount point for a directory that is a file', () => {
     const points = { directories: ['/f/x'], files: [] };
     assert.throws(() => stubEntries(treeOf([file('f')]), points, []), {
