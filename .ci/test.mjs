@@ -13,10 +13,14 @@ import { join } from 'node:path';
 
 const MAY_SKIP = '../shared';
 
+/** Half of the time is e2e's, which waits for other programs a lot. */
+const E2E = 'test/e2e/**/*.test.ts';
+const REST = ['--ignore', E2E, 'test/**/*.test.ts'];
+
 const args = process.argv.slice(2);
 const countsFile = args[0] === '--counts' ? args.splice(0, 2)[1] : undefined;
-const suites = [await mocha(args)];
-if (args.length === 0) suites.push(await cargo());
+const suites =
+  args.length > 0 ? [await mocha(args)] : [...(await sideBySide([E2E], REST)), await cargo()];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) for (const key of Object.keys(total)) total[key] += suite[key];
@@ -25,12 +29,22 @@ const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
 process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
-async function mocha(specs) {
+/** Two at once; the second one's report comes whole when the first one has ended. */
+async function sideBySide(first, second) {
+  let report = '';
+  const later = mocha(second, (text) => (report += text));
+  const counts = await mocha(first);
+  const others = await later;
+  process.stdout.write(report);
+  return [counts, others];
+}
+
+async function mocha(specs, onOutput) {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
   const file = join(folder, 'counts.json');
   try {
-    const all = specs.length > 0 ? specs : ['test/**/*.test.ts'];
-    const status = await run('mocha', ['--reporter', './.ci/reporter.mjs', ...all], {
+    const status = await run('mocha', ['--reporter', './.ci/reporter.mjs', ...specs], {
+      onOutput,
       TSBUILD_TEST_COUNTS: file,
     });
     const counts = parse(file);
@@ -59,7 +73,10 @@ async function cargo() {
   const manifest = ['--manifest-path', 'native/Cargo.toml', '--target-dir', 'native/target'];
   let output = '';
   const status = await run('cargo', ['test', '--release', '--locked', '--quiet', ...manifest], {
-    onOutput: (text) => (output += text),
+    onOutput(text) {
+      output += text;
+      process.stdout.write(text);
+    },
   });
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const result = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm;
@@ -72,17 +89,14 @@ async function cargo() {
   return counts;
 }
 
-/** Runs a program in the terminal; with `onOutput` its stdout also goes there. Resolves to its exit code. */
+/** Runs a program in the terminal, or with its stdout going to `onOutput`. Resolves to its exit code. */
 function run(program, args, { onOutput, ...env }) {
   const stdout = onOutput === undefined ? 'inherit' : 'pipe';
   const child = spawn(program, args, {
     stdio: ['inherit', stdout, 'inherit'],
     env: { ...process.env, ...env },
   });
-  child.stdout?.setEncoding('utf8').on('data', (text) => {
-    onOutput(text);
-    process.stdout.write(text);
-  });
+  child.stdout?.setEncoding('utf8').on('data', onOutput);
   process.on('SIGINT', () => undefined); // the child has it too; its counts must still be told
   return new Promise((resolve) => {
     child.on('error', (error) => {
