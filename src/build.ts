@@ -137,7 +137,9 @@ async function run(plan: BuildPlan<BaseImage>, running: Running): Promise<BuildR
     platform: plan.platform,
     epoch,
   });
-  checkDocuments(image, plan, session.guard);
+  for (const { id, location } of checkDocuments(image, plan, session.guard)) {
+    progress.notice('warning', `The secret "${id}" is in the Dockerfile itself`, location);
+  }
   await exportImage(image, blobs, { ...running, epoch });
   return {
     digest: image.descriptor.digest,

@@ -1,25 +1,42 @@
 /** Where a secret would leave with an image besides its layers, and which instruction is to blame (T-55). Pure. */
 
-import { hasCode, locate, type TsbuildError } from '../errors.ts';
+import { hasCode, locate, type SourceLocation } from '../errors.ts';
 import type { BuildPlan } from '../plan/step.ts';
 import type { AssembledImage } from './assemble.ts';
 import type { BaseImage } from './layer.ts';
 import { leaked, type SecretGuard } from './secret-guard.ts';
 import type { SolvedStages } from './solve.ts';
 
-/** Looks through what an image says besides its layers. @throws ERR_SECRET_LEAKED */
+/** A secret that the Dockerfile itself says. */
+export interface WrittenSecret {
+  readonly id: string;
+  readonly location: SourceLocation;
+}
+
+/**
+ * Looks through what an image says besides its layers. The history repeats commands: what stands in one
+ * that the Dockerfile has in so many words is no news to who may read it, and only answered.
+ * @throws ERR_SECRET_LEAKED
+ */
 export function checkDocuments(
   { config, manifest }: AssembledImage,
   plan: BuildPlan<BaseImage>,
   guard: SecretGuard,
-): void {
+): readonly WrittenSecret[] {
+  const written = new Map<string, WrittenSecret>();
   for (const { id, bytes } of guard.secrets) {
     const text = bytes.toString('utf8');
     for (const [path, value] of textsOf({ config, manifest }, '')) {
       if (!value.includes(text)) continue;
-      throw leaked(id, path.slice(1), undefined, instructionWith(text, plan));
+      const location = instructionWith(text, plan);
+      const isWritten = path.startsWith('.config.history[') && location?.source.includes(text);
+      if (location === undefined || isWritten !== true) {
+        throw leaked(id, path.slice(1), undefined, location);
+      }
+      written.set(id, { id, location });
     }
   }
+  return [...written.values()];
 }
 
 /** Every text in a document, keys of objects too, with where it is. */
@@ -35,7 +52,10 @@ function* textsOf(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /** The instruction that says it in so many words. */
-function instructionWith(text: string, { stages }: BuildPlan<BaseImage>): TsbuildError['location'] {
+function instructionWith(
+  text: string,
+  { stages }: BuildPlan<BaseImage>,
+): SourceLocation | undefined {
   const steps = stages.flatMap((stage) => stage.steps);
   return steps.find(({ history }) => history?.created_by?.includes(text))?.location;
 }

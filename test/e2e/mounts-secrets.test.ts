@@ -82,6 +82,15 @@ for (const { title, whyNot, open } of RUNGS) {
       assert.equal(last['f']?.type, 'file');
     });
 
+    test('that the Dockerfile has in a command is warned of: its history says nothing new', async () => {
+      const outcome = await builds.attempt(
+        `FROM base\nRUN ${MOUNT} test "$(cat /run/secrets/key)" = ${SECRET}\n`,
+        given,
+      );
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.match(outcome.stderr, /^WARNING: The secret "key" is in the Dockerfile itself/m);
+    });
+
     test('that was in a layer once is not in an image of a build that knows nothing of it', async () => {
       const leak = `FROM base\nRUN ${MOUNT} cat /run/secrets/key > /leak; echo ran\n`;
       await assertLeak(await builds.attempt(leak, given), /"\/leak"/, 2);
