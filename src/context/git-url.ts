@@ -38,8 +38,8 @@ export interface GitAddressOptions {
 
 /** Undefined for what is no git address. @throws ERR_GIT_INVALID for one with something wrong in it */
 export function parseGitUrl(text: string, options: GitAddressOptions = {}): GitSource | undefined {
-  const [withQuery = '', fragment = ''] = splitOnce(text, '#');
-  const [address = '', query] = splitOnce(withQuery, '?');
+  const [withQuery, fragment = ''] = splitOnce(text, '#');
+  const [address, query] = splitOnce(withQuery, '?');
   const remote = parseRemote(address, options);
   if (remote === undefined) return undefined;
   const fail = (why: string): TsbuildError => invalidAddress(redactGitUrl(text), why);
@@ -48,7 +48,7 @@ export function parseGitUrl(text: string, options: GitAddressOptions = {}): GitS
     throw fail('no part of it may begin with a "-"');
   }
   const settings = readQuery(query ?? '', fail);
-  const [ref = '', subdir = ''] = splitOnce(fragment, ':');
+  const [ref, subdir = ''] = splitOnce(fragment, ':');
   return Object.freeze({
     transport: remote.transport,
     remote: remote.address,
@@ -111,7 +111,7 @@ function urlRemote(address: string, transport: GitSource['transport']): Remote |
   const [, userinfo = '', host = '', path = ''] =
     /^[a-z]+:\/\/(?:([^/]*)@)?([^/]*)(.*)$/is.exec(address) ?? [];
   if (host === '' || path.length < 2) return undefined;
-  const [user = ''] = splitOnce(userinfo, ':');
+  const [user] = splitOnce(userinfo, ':');
   const isHttp = transport === 'http' || transport === 'https';
   const credentials = isHttp && userinfo !== '' ? `${user}:${userinfo.slice(user.length + 1)}` : '';
   // The password of ssh is of no use: nobody could type it.

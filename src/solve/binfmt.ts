@@ -24,7 +24,7 @@ export async function readHandlers(
   const status = await text(join(folder, 'status'));
   if (status === undefined) return undefined;
   const isOn = status.trim() === 'enabled';
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch((): string[] => []);
   const handlers: BinfmtHandler[] = [];
   for (const name of names.toSorted()) {
     if (name === 'status' || name === 'register') continue;

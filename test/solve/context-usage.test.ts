@@ -182,7 +182,9 @@ describe('usageOf()', () => {
     ].join('\n');
     const users = contextUsers(await plan(text));
     assert.deepEqual(
-      users.map(({ location, isShipped }) => [location.range.start.line, isShipped]).toSorted(),
+      users
+        .map(({ location, isShipped }) => [location.range.start.line, isShipped] as const)
+        .toSorted(([a], [b]) => a - b),
       [
         [2, true],
         [4, false],
