@@ -13,14 +13,13 @@ import { join } from 'node:path';
 
 const MAY_SKIP = '../shared';
 
-/** Half of the time is e2e's, which waits for other programs a lot. */
-const E2E = 'test/e2e/**/*.test.ts';
-const REST = ['--ignore', E2E, 'test/**/*.test.ts'];
+/** Files side by side: most of the time goes by while programs start and end. */
+const EVERYTHING = ['--parallel', '--jobs', '4', 'test/**/*.test.ts'];
 
 const args = process.argv.slice(2);
 const countsFile = args[0] === '--counts' ? args.splice(0, 2)[1] : undefined;
-const suites =
-  args.length > 0 ? [await mocha(args)] : [...(await sideBySide([E2E], REST)), await cargo()];
+const suites = [await mocha(args.length > 0 ? args : EVERYTHING)];
+if (args.length === 0) suites.push(await cargo());
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) for (const key of Object.keys(total)) total[key] += suite[key];
@@ -29,22 +28,11 @@ const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
 process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
-/** Two at once; the second one's report comes whole when the first one has ended. */
-async function sideBySide(first, second) {
-  let report = '';
-  const later = mocha(second, (text) => (report += text));
-  const counts = await mocha(first);
-  const others = await later;
-  process.stdout.write(report);
-  return [counts, others];
-}
-
-async function mocha(specs, onOutput) {
+async function mocha(specs) {
   const folder = mkdtempSync(join(tmpdir(), 'tsbuild-test-'));
   const file = join(folder, 'counts.json');
   try {
     const status = await run('mocha', ['--reporter', './.ci/reporter.mjs', ...specs], {
-      onOutput,
       TSBUILD_TEST_COUNTS: file,
     });
     const counts = parse(file);

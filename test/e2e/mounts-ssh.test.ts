@@ -99,9 +99,9 @@ RUN --mount=type=ssh,id=a echo $SSH_AUTH_SOCK
       assert.deepEqual(lines, [`741 ${ids} socket`, '666', '/z/agent', '/own']);
     });
 
-    itUnless(whyNot ?? (name === 'single' ? 'has one user' : undefined))(
-      'can be used by the user whose socket it is, and by no other',
-      async () => {
+    // With one id, all users are one.
+    if (name !== 'single') {
+      test('can be used by the user whose socket it is, and by no other', async () => {
         const { lines } = await builds.build(
           `${FROM}USER app
 RUN --mount=type=ssh,uid=1234 ssh-add -l
@@ -111,8 +111,8 @@ RUN --mount=type=ssh ssh-add -l > /dev/null 2>&1 || echo refused
         );
         assert.equal(lines[0]?.split(' ')[1], fingerprint);
         assert.equal(lines[1], 'refused');
-      },
-    );
+      });
+    }
 
     test('that nobody gives is not there, and fails the build when it is required', async () => {
       const { lines } = await builds.build(
