@@ -51,7 +51,7 @@ describe('two processes on one store', () => {
       );
       assert.equal(await checkObjects(store), 20);
       assert.deepEqual(await readdir(join(store.path, 'tmp')), []);
-    })).timeout(20_000);
+    })).timeout(120_000);
 
   it('leave nothing torn when they are killed', () =>
     withDirectory(async (directory) => {
@@ -68,5 +68,5 @@ describe('two processes on one store', () => {
         const stale = await store.staleWorkspaces();
         assert.ok(stale.includes(chunk.toString().trim()));
       }
-    })).timeout(20_000);
+    })).timeout(120_000);
 });

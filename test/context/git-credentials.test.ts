@@ -11,7 +11,7 @@ import { itUnless } from '../support/missing.ts';
 const gitIt = itUnless(noGit);
 
 describe('credentials for git (CP-26)', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const TOKEN = 'token-that-nobody-may-see';
   const basic = (text: string): string => `basic ${Buffer.from(text).toString('base64')}`;

@@ -9,7 +9,7 @@ import { itUnless } from '../support/missing.ts';
 const gitIt = itUnless(noGit);
 
 describe('failures of git', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   gitIt('names the repository and the ref that are not there', () =>
     withPlace(async ({ root, fetch }) => {

@@ -9,7 +9,7 @@ import { itUnless } from '../support/missing.ts';
 const gitIt = itUnless(noGit);
 
 describe('submodules of a repository (CTX-4)', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   gitIt('adds submodules of submodules, relative addresses too; not with submodules=false', () =>
     withPlace(async ({ root, server, fetch }) => {

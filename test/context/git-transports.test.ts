@@ -12,7 +12,7 @@ import { itUnless } from '../support/missing.ts';
 const gitIt = itUnless(noGit);
 
 describe('ways to a repository (CTX-3)', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   gitIt('asks ssh, with the agent and known hosts, but nothing of the user’s configuration', () =>
     withPlace(async (place) => {

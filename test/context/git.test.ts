@@ -20,7 +20,7 @@ import { itUnless } from '../support/missing.ts';
 const gitIt = itUnless(noGit);
 
 describe('fetchGit (CTX-4, CP-25)', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   gitIt('checks out the default branch: modes of umask 022, symlinks, dates, no .git', () =>
     withPlace(async ({ root, fetch }) => {

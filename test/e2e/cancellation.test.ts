@@ -36,7 +36,7 @@ for (const kind of ['root', 'user'] as const) {
   const test = itUnless(whyNot);
 
   describe(`a build ${KINDS[kind]} that is ended`, function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
 
     let account: Account;
     let context: string;
@@ -165,7 +165,7 @@ for (const kind of ['root', 'user'] as const) {
 }
 
 describe('build() with a signal', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const whyNot = whyNoAccount('root') ?? missing('busybox');
   const test = itUnless(whyNot);
 

@@ -43,7 +43,7 @@ async function tsbuild(
 }
 
 describe('a context from standard input', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const members = [
     { name: 'Dockerfile', content: COPY_ALL },
@@ -127,7 +127,7 @@ describe('a context from standard input', function () {
 });
 
 describe('a context by address', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const archive = tar([
     { name: 'Dockerfile', content: COPY_ALL },

@@ -11,7 +11,7 @@ const DEMO = fileURLToPath(new URL('../../examples/demo.ts', import.meta.url));
 const test = itUnless(whyNoAccount('root'));
 
 describe('the demo', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   test('builds an image, and finds every step CACHED when it runs again', async () => {
     const account = await openAccount('root');

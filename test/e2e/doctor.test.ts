@@ -17,7 +17,7 @@ import { itUnless } from '../support/missing.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('tsbuild doctor', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   itUnless(whyNoAccount('root'))('finds that root needs nothing', async () => {
     await withDoctor('root', async (doctor) => {
@@ -176,7 +176,7 @@ describe('tsbuild doctor', function () {
 });
 
 describe('--isolation', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   itUnless(whyNoAccount('user'))(
     'refuses a RUN before the first step when it is not to be had',

@@ -69,7 +69,7 @@ for (const kind of ['root', 'user', 'single'] as const) {
   const test = itUnless(whyNot);
 
   describe(`out of a RUN ${KINDS[kind]}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     let account: Account;
     let build: RunBuilds['build'];

@@ -16,7 +16,7 @@ const whyNot = whyNoAccount('root') ?? missing('busybox');
 const test = itUnless(whyNot);
 
 describe('bad input', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   let account: Account;
   let registry: TestRegistry;
@@ -131,7 +131,7 @@ RUN true
 });
 
 describe('what an ordinary user may not write', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const whyNotUser = whyNoAccount('user') ?? missing('busybox');
   const testUser = itUnless(whyNotUser);
 

@@ -171,7 +171,7 @@ RUN test $(wc -c < /from-run) = 700000004 && test $(tail -n 1 /from-run) = end
 });
 
 describe('a base image whose layers say little', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   test('has nothing of what is below a layer with an opaque root: in RUN, COPY --from and mounts', async () => {
     await withAccount(async (account) => {

@@ -46,7 +46,7 @@ async function withRepository(
 }
 
 describe('a repository as context', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const FILES = {
     Dockerfile: 'FROM scratch\nCOPY . /\n',

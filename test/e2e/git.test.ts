@@ -73,7 +73,7 @@ async function withPlace(
 }
 
 describe('ADD of a git repository', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   gitIt("copies its contents, root's, 0644 and 0755, without .git (CP-25)", () =>
     withPlace(async ({ root, build, server }) => {
@@ -228,7 +228,7 @@ describe('ADD of a git repository', function () {
 });
 
 describe('a git repository as the build context', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   gitIt('has the Dockerfile and the files; a named context is one, too (CTX-1, CTX-6)', () =>
     withPlace(async ({ root, server, build }) => {

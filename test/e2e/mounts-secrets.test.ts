@@ -38,7 +38,7 @@ for (const { title, whyNot, open } of RUNGS) {
   const test = itUnless(whyNot);
 
   describe(`a secret ${title}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     let builds: RunBuilds;
     let given = '';

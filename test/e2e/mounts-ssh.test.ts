@@ -13,7 +13,7 @@ for (const { title, name, whyNot: whyNoRung, open } of RUNGS) {
   const test = itUnless(whyNot);
 
   describe(`an ssh mount ${title}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     let builds: RunBuilds;
     let key = '';

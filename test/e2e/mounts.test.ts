@@ -16,7 +16,7 @@ for (const { title, name, whyNot, open } of RUNGS) {
   const test = itUnless(whyNot);
 
   describe(`a mount ${title}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     let builds: RunBuilds;
     let build: RunBuilds['build'];

@@ -33,7 +33,7 @@ const whyNot = whyNoAccount('confined') ?? missing('busybox', 'tar');
 const test = itUnless(whyNot);
 
 describe('uid 1000 with user namespaces forbidden', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let root: Account;
   let confined: Account;

@@ -25,7 +25,7 @@ const ALL = DOCKERFILE.split('\n').filter((line) => /^(WORKDIR|COPY|RUN)/.test(l
 const test = itUnless(whyNoAccount('root') ?? missing('busybox'));
 
 describe('a rebuild, each in a process of its own', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let account: Account;
   let context: string;

@@ -17,7 +17,7 @@ for (const kind of ['root', 'user'] as const) {
   const test = itUnless(whyNot);
 
   describe(`odd files in the layer of a RUN ${KINDS[kind]}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     let account: Account;
     let build: RunBuilds['build'];
@@ -131,7 +131,7 @@ RUN ls /p/q
   });
 
   describe(`a RUN that fills the disk ${KINDS[kind]}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     itUnless(whyNot)(
       'fails with what it said, and the next build has a store that works',

@@ -42,7 +42,7 @@ RUN echo > /tmp/mine && mkdir /tmp/below && ln -s x /tmp/link && mkfifo -m 600 /
 const why = (kind: AccountKind) => whyNoAccount(kind) ?? missing('busybox', 'tar');
 
 describe('the image', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   itUnless(why('user'))('is the same from root and from a user with sub-ids', async () => {
     const root = await buildAs('root');

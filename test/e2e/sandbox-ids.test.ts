@@ -20,7 +20,7 @@ for (const kind of ['root', 'user'] as const) {
   const test = itUnless(whyNot);
 
   describe(`what a RUN sees ${KINDS[kind]}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
 
     let account: Account;
     let build: RunBuilds['build'];

@@ -21,7 +21,7 @@ for (const kind of ['root', 'user'] as const) {
   const test = itUnless(whyNot);
 
   describe(`a RUN ${KINDS[kind]}`, function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
 
     let account: Account;
     let build: RunBuilds['build'];

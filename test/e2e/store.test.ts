@@ -36,7 +36,7 @@ const whyNot = whyNoAccount('root') ?? missing('busybox');
 const test = itUnless(whyNot);
 
 describe('the store', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   let account: Account;
   let registry: TestRegistry;

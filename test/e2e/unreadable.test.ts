@@ -9,7 +9,7 @@ import { itUnless } from '../support/missing.ts';
 const test = itUnless(whyNoAccount('user'));
 
 describe('what a user may not read of a context', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   async function withAccount(
     use: (

@@ -180,5 +180,5 @@ describe('writeArchive()', () => {
       await run('skopeo', ['copy', '--insecure-policy', `oci-archive:${path}:v1`, to]);
       await checkLayout(join(directory, 'copy'));
     });
-  }).timeout(30_000);
+  }).timeout(120_000);
 });

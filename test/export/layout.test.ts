@@ -238,5 +238,5 @@ describe('writeLayout()', () => {
       ]);
       await checkLayout(join(directory, 'copy'));
     });
-  }).timeout(30_000);
+  }).timeout(120_000);
 });

@@ -16,7 +16,7 @@ import {
 const why = whyNot('single');
 
 describe(titled('emulated ids', why), function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let fixture: RunFixture;
 
   before(async function () {

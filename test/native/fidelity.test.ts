@@ -39,7 +39,7 @@ function fromLayer(entries: readonly Entry[]): readonly Entry[] {
 }
 
 describe('files of every kind', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   const FORMATS = {
     'of PAX with sparse members': ['--format=pax', '--sparse', '--sparse-version=1.0'],

@@ -82,7 +82,7 @@ async function copyOnce(
 }
 
 describe('a context that somebody changes while it is copied', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   for (const [what, deed] of Object.entries(MISCHIEF)) {
     it(`is copied as it was or refused, and never what is not in it, when ${what}`, async () => {

@@ -47,7 +47,7 @@ const asScanned = (entries: readonly Entry[]): readonly Entry[] =>
   });
 
 describe('archives made at random', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   test('are refused, or become a directory and an index that say the same, and nothing else', async () => {
     await withHelper(async (helper, directory) => {

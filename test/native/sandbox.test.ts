@@ -87,7 +87,7 @@ for (const mode of MODES) {
 
     before(async function () {
       if (reason !== undefined) this.skip();
-      this.timeout(60_000);
+      this.timeout(120_000);
       fixture = await startFixture(mode);
       assert.equal((await fixture.helper.hello).error, undefined);
     });
@@ -102,7 +102,7 @@ for (const mode of MODES) {
     describe('seccomp', () => {
       before(async function () {
         if (process.arch !== 'x64') this.skip();
-        this.timeout(60_000);
+        this.timeout(120_000);
         const probe = join(fixture.directory, 'probe');
         const options = ['--edition', '2024', '-C', 'target-feature=+crt-static', '-o', probe];
         execFileSync('rustc', [...options, PROBE], { stdio: 'pipe' });

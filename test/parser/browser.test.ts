@@ -21,11 +21,11 @@ async function bundle(entry: string): Promise<string> {
 describe('parser/ in a browser', () => {
   it('runs with the language alone: no process, no Buffer, no require, no console', async () => {
     await checkBundle('parser/index.ts');
-  }).timeout(20_000);
+  }).timeout(120_000);
 
   it('does so as the package exports it', async () => {
     await checkBundle('@tsbuild/build/parser');
-  }).timeout(20_000);
+  }).timeout(120_000);
 });
 
 async function checkBundle(entry: string): Promise<void> {

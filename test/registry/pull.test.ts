@@ -246,7 +246,7 @@ describe('fetchBlob()', () => {
       Object.assign(registry.faults, { cutAfter: 10, cuts: Infinity });
       await assert.rejects(fetch(), code('ERR_REGISTRY_UNREACHABLE'));
       assert.deepEqual(await readdir(directory), []);
-    })).timeout(20_000);
+    })).timeout(120_000);
 
   it('rejects wrong bytes, and leaves no file', () =>
     withBlob(async ({ registry, directory, fetch }) => {

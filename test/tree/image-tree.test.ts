@@ -221,5 +221,5 @@ describe('ImageTree', () => {
       }),
       { numRuns: 300 },
     );
-  }).timeout(20_000);
+  }).timeout(120_000);
 });

@@ -102,7 +102,7 @@ describe('encodeIndex()', () => {
       }),
       { numRuns: 40 },
     );
-  }).timeout(20_000);
+  }).timeout(120_000);
 
   it('rejects entries out of order, and a path given twice', () => {
     assert.throws(() => encodeIndex([file('b'), file('a')]), TypeError);
