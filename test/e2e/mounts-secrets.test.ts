@@ -94,7 +94,7 @@ for (const { title, whyNot, open } of RUNGS) {
     test('that was in a layer once is not in an image of a build that knows nothing of it', async () => {
       const leak = `FROM base\nRUN ${MOUNT} cat /run/secrets/key > /leak; echo ran\n`;
       await assertLeak(await builds.attempt(leak, given), /"\/leak"/, 2);
-      assert.equal((await builds.build(leak)).lines.at(-1), 'ran');
+      assert.ok((await builds.build(leak)).lines.includes('ran'));
       assert.deepEqual((await builds.build(leak)).lines, []);
     });
 
