@@ -1,22 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Instruction } from '../../parser/index.ts';
 import { detectSyntax, parseDockerfile, parseInstruction } from '../../parser/index.ts';
 import type { SourceRange } from '../../src/errors.ts';
-
-/** The instruction of this kind that comes last in a file which starts with a stage. */
-function parse<K extends Instruction['kind']>(text: string, kind: K): Instruction & { kind: K } {
-  const { instructions } = parseDockerfile(`FROM scratch\n${text}`);
-  const found = instructions.at(-1);
-  assert.ok(found !== undefined && isKind(found, kind));
-  return found;
-}
-
-function isKind<K extends Instruction['kind']>(
-  instruction: Instruction,
-  kind: K,
-): instruction is Instruction & { kind: K } {
-  return instruction.kind === kind;
-}
+import { lastInStage } from './last-instruction.ts';
 
 /** What a range covers, on its one line. */
 function quote(source: string, { start, end }: SourceRange): string {
@@ -34,7 +19,7 @@ describe('parseDockerfile(): lines', () => {
   });
 
   it('LEX-4, LEX-5, LEX-6: joins lines, drops comments among them, keeps their white space', () => {
-    const run = parse('  RUN a \\  \n  # no\n  b \\\\\nRUN c', 'run');
+    const run = lastInStage('  RUN a \\  \n  # no\n  b \\\\\nRUN c', 'run');
     assert.equal(run.text, 'RUN c');
     const { instructions } = parseDockerfile('FROM x\n  RUN a \\  \n  # no\n  b \\\\\n');
     assert.equal(instructions[1]?.text, 'RUN a   b \\\\');
@@ -106,7 +91,7 @@ describe('parseDockerfile(): instructions', () => {
   });
 
   it('FORM-1: resolves quotes and backslashes in flags, and stops at --', () => {
-    const run = parse('RUN --mount="type=bind,target=/a b" --network=ho\\st -- --x y', 'run');
+    const run = lastInStage('RUN --mount="type=bind,target=/a b" --network=ho\\st -- --x y', 'run');
     assert.deepEqual(run.mounts, ['type=bind,target=/a b']);
     assert.equal(run.network, 'host');
     assert.deepEqual(run.command, { form: 'shell', line: '--x y' });
@@ -127,13 +112,13 @@ describe('parseDockerfile(): instructions', () => {
   });
 
   it('FORM-1: keeps letters of any script in flags, which BuildKit takes apart into bytes', () => {
-    assert.equal(parse('COPY --from=été a b', 'copy').from, 'été');
+    assert.equal(lastInStage('COPY --from=été a b', 'copy').from, 'été');
   });
 
   it('FORM-2: reads boolean flags', () => {
-    const add = parse('ADD --link --unpack=FALSE --keep-git-dir=true a b', 'add');
+    const add = lastInStage('ADD --link --unpack=FALSE --keep-git-dir=true a b', 'add');
     assert.deepEqual([add.link, add.unpack, add.keepGitDir], [true, false, true]);
-    assert.equal(parse('ADD a b', 'add').unpack, undefined);
+    assert.equal(lastInStage('ADD a b', 'add').unpack, undefined);
   });
 
   for (const [text, command] of [
@@ -145,7 +130,7 @@ describe('parseDockerfile(): instructions', () => {
     ['RUN', { form: 'shell', line: '' }],
   ] as const) {
     it(`FORM-5, FORM-7, FORM-9: reads ${text}`, () => {
-      assert.deepEqual(parse(text, 'run').command, command);
+      assert.deepEqual(lastInStage(text, 'run').command, command);
     });
   }
 
@@ -178,7 +163,7 @@ describe('parseDockerfile(): instructions', () => {
   });
 
   it('CP-18: mixes heredocs and paths', () => {
-    const copy = parse('COPY a <<B c/ d\nbody\nB', 'copy');
+    const copy = lastInStage('COPY a <<B c/ d\nbody\nB', 'copy');
     assert.deepEqual(
       copy.sources.map((source) => (source.kind === 'path' ? source.text : source.content)),
       ['a', 'body\n', 'c/'],
@@ -186,13 +171,13 @@ describe('parseDockerfile(): instructions', () => {
   });
 
   it('CP-1: reads the JSON form', () => {
-    const copy = parse('COPY --chown=a:b --exclude=x --exclude=y ["a b", "c"]', 'copy');
+    const copy = lastInStage('COPY --chown=a:b --exclude=x --exclude=y ["a b", "c"]', 'copy');
     assert.deepEqual([copy.chown, copy.exclude, copy.destination], ['a:b', ['x', 'y'], 'c']);
     assert.deepEqual(copy.sources[0]?.kind === 'path' && copy.sources[0].text, 'a b');
   });
 
   it('ENV-1: reads pairs and the legacy form, quotes as written', () => {
-    const env = parse('ENV a="b c" d=e\\ f g=', 'env');
+    const env = lastInStage('ENV a="b c" d=e\\ f g=', 'env');
     assert.deepEqual(
       env.pairs.map(({ name, value }) => [name, value]),
       [
@@ -201,7 +186,7 @@ describe('parseDockerfile(): instructions', () => {
         ['g', ''],
       ],
     );
-    const label = parse('LABEL a  b = "c"', 'label');
+    const label = lastInStage('LABEL a  b = "c"', 'label');
     assert.deepEqual(
       [label.legacy, label.pairs[0]?.name, label.pairs[0]?.value],
       [true, 'a', 'b = "c"'],
@@ -209,7 +194,7 @@ describe('parseDockerfile(): instructions', () => {
   });
 
   it('ARG-1: reads several declarations', () => {
-    const { args } = parse('ARG a b= c="d e"', 'arg');
+    const { args } = lastInStage('ARG a b= c="d e"', 'arg');
     assert.deepEqual(
       args.map((arg) => [arg.name, arg.default]),
       [
@@ -221,7 +206,7 @@ describe('parseDockerfile(): instructions', () => {
   });
 
   it('META-1: sorts the words of EXPOSE', () => {
-    const { ports } = parse('EXPOSE 80 443/tcp $x', 'expose');
+    const { ports } = lastInStage('EXPOSE 80 443/tcp $x', 'expose');
     assert.deepEqual(
       ports.map((port) => port.text),
       ['$x', '443/tcp', '80'],
@@ -231,22 +216,25 @@ describe('parseDockerfile(): instructions', () => {
   it('HC-1: reads a health check', () => {
     const flags =
       '--interval=1m30s --timeout=1.5s --start-period=0 --start-interval=1ms --retries=3';
-    const check = parse(`HEALTHCHECK ${flags} CMD a b`, 'healthcheck');
+    const check = lastInStage(`HEALTHCHECK ${flags} CMD a b`, 'healthcheck');
     assert.deepEqual(
       [check.interval, check.timeout, check.startPeriod, check.startInterval, check.retries],
       [90e9, 1.5e9, 0, 1e6, 3],
     );
     assert.deepEqual(check.command, { form: 'shell', line: 'a b' });
-    assert.equal(parse('HEALTHCHECK none', 'healthcheck').command, undefined);
+    assert.equal(lastInStage('HEALTHCHECK none', 'healthcheck').command, undefined);
   });
 
   it('HC-1: counts every nanosecond of a fraction', () => {
-    const check = parse('HEALTHCHECK --interval=4.00104s --timeout=65.00065s CMD a', 'healthcheck');
+    const check = lastInStage(
+      'HEALTHCHECK --interval=4.00104s --timeout=65.00065s CMD a',
+      'healthcheck',
+    );
     assert.deepEqual([check.interval, check.timeout], [4_001_040_000, 65_000_650_000]);
   });
 
   it('HC-4: stores triggers as text, heredocs inlined, to be parsed later', () => {
-    const { trigger } = parse('onbuild  RUN <<E\n\ta\nE', 'onbuild');
+    const { trigger } = lastInStage('onbuild  RUN <<E\n\ta\nE', 'onbuild');
     assert.equal(trigger, 'RUN <<E\n\ta\nE');
     const run = parseInstruction(trigger, { file: 'ONBUILD' });
     assert.equal(run.kind === 'run' && run.heredocs[0]?.content, '\ta\n');

@@ -1,20 +1,7 @@
 import assert from 'node:assert/strict';
-import { type Instruction, parseDockerfile, parseMount } from '../../parser/index.ts';
+import { parseDockerfile, parseMount } from '../../parser/index.ts';
 import { hasCode } from '../../src/errors.ts';
-
-/** The last instruction of a file that starts with a stage; its kind must be the one given. */
-function parse<K extends Instruction['kind']>(text: string, kind: K): Instruction & { kind: K } {
-  const found = parseDockerfile(`FROM x\n${text}`).instructions.at(-1);
-  assert.ok(found !== undefined && isKind(found, kind));
-  return found;
-}
-
-function isKind<K extends Instruction['kind']>(
-  instruction: Instruction,
-  kind: K,
-): instruction is Instruction & { kind: K } {
-  return instruction.kind === kind;
-}
+import { lastInStage } from './last-instruction.ts';
 
 function rejects(text: string, problem: string): void {
   assert.throws(
@@ -26,7 +13,7 @@ function rejects(text: string, problem: string): void {
 
 describe('parseDockerfile(): words', () => {
   it('LEX-9: splits words at tabs, vertical tabs, form feeds and spaces, and at nothing else', () => {
-    const copy = parse('COPY\ta\v\fb \t c\u00a0d e/', 'copy');
+    const copy = lastInStage('COPY\ta\v\fb \t c\u00a0d e/', 'copy');
     assert.deepEqual(
       copy.sources.map((source) => source.kind === 'path' && source.text),
       ['a', 'b', 'c\u00a0d'],
@@ -35,12 +22,12 @@ describe('parseDockerfile(): words', () => {
   });
 
   it('LEX-11: keeps comments, continuations and heredoc bodies out of the text', () => {
-    const run = parse('RUN a \\\n# no\n  <<E\nbody\nE\n', 'run');
+    const run = lastInStage('RUN a \\\n# no\n  <<E\nbody\nE\n', 'run');
     assert.equal(run.text, 'RUN a   <<E');
   });
 
   it('DIR-8: keeps the comment above an instruction, for the checks it skips', () => {
-    const { leadingComments } = parse('# check=skip=JSONArgsRecommended\nCMD a', 'cmd');
+    const { leadingComments } = lastInStage('# check=skip=JSONArgsRecommended\nCMD a', 'cmd');
     assert.deepEqual(
       leadingComments.map(({ text }) => text),
       [' check=skip=JSONArgsRecommended'],
@@ -52,39 +39,39 @@ describe('parseDockerfile(): forms', () => {
   it('FORM-4: takes flag names in lower case only, and values as they are', () => {
     rejects('COPY --From=a b c', 'unknown flag: --From');
     rejects('COPY --LINK a b', 'unknown flag: --LINK');
-    assert.equal(parse('COPY --from=A=b,C b c', 'copy').from, 'A=b,C');
+    assert.equal(lastInStage('COPY --from=A=b,C b c', 'copy').from, 'A=b,C');
   });
 
   it('FORM-6: takes a JSON array where one may be', () => {
     const exec = { form: 'exec', argv: ['a b', '$c'] };
     const json = '["a b", "$c"]';
-    assert.deepEqual(parse(`RUN ${json}`, 'run').command, exec);
-    assert.deepEqual(parse(`CMD ${json}`, 'cmd').command, exec);
-    assert.deepEqual(parse(`ENTRYPOINT ${json}`, 'entrypoint').command, exec);
-    assert.deepEqual(parse(`HEALTHCHECK CMD ${json}`, 'healthcheck').command, exec);
-    assert.deepEqual(parse(`SHELL ${json}`, 'shell').argv, exec.argv);
-    assert.deepEqual(parse(`VOLUME ${json}`, 'volume').paths, exec.argv);
-    assert.equal(parse(`COPY ${json}`, 'copy').destination, '$c');
-    assert.equal(parse(`ADD ${json}`, 'add').destination, '$c');
+    assert.deepEqual(lastInStage(`RUN ${json}`, 'run').command, exec);
+    assert.deepEqual(lastInStage(`CMD ${json}`, 'cmd').command, exec);
+    assert.deepEqual(lastInStage(`ENTRYPOINT ${json}`, 'entrypoint').command, exec);
+    assert.deepEqual(lastInStage(`HEALTHCHECK CMD ${json}`, 'healthcheck').command, exec);
+    assert.deepEqual(lastInStage(`SHELL ${json}`, 'shell').argv, exec.argv);
+    assert.deepEqual(lastInStage(`VOLUME ${json}`, 'volume').paths, exec.argv);
+    assert.equal(lastInStage(`COPY ${json}`, 'copy').destination, '$c');
+    assert.equal(lastInStage(`ADD ${json}`, 'add').destination, '$c');
   });
 
   it('FORM-6: takes it for words elsewhere', () => {
-    assert.equal(parse('USER ["a"]', 'user').value, '["a"]');
-    assert.equal(parse('WORKDIR ["a"]', 'workdir').value, '["a"]');
+    assert.equal(lastInStage('USER ["a"]', 'user').value, '["a"]');
+    assert.equal(lastInStage('WORKDIR ["a"]', 'workdir').value, '["a"]');
     assert.deepEqual(
-      parse('EXPOSE ["1"]', 'expose').ports.map(({ text }) => text),
+      lastInStage('EXPOSE ["1"]', 'expose').ports.map(({ text }) => text),
       ['["1"]'],
     );
   });
 
   it('FORM-8: keeps the white space of shell form, continuations joined', () => {
-    const { command } = parse("RUN  a   'b  c' \\\n\t && d", 'run');
+    const { command } = lastInStage("RUN  a   'b  c' \\\n\t && d", 'run');
     assert.deepEqual(command, { form: 'shell', line: "a   'b  c' \t && d" });
   });
 
   it('CMD-1, CMD-3: takes CMD and ENTRYPOINT in both forms, also empty', () => {
-    assert.deepEqual(parse('CMD []', 'cmd').command, { form: 'exec', argv: [] });
-    assert.deepEqual(parse('ENTRYPOINT', 'entrypoint').command, { form: 'shell', line: '' });
+    assert.deepEqual(lastInStage('CMD []', 'cmd').command, { form: 'exec', argv: [] });
+    assert.deepEqual(lastInStage('ENTRYPOINT', 'entrypoint').command, { form: 'shell', line: '' });
   });
 });
 
@@ -103,7 +90,7 @@ describe('parseDockerfile(): what is left for the stage to say', () => {
   });
 
   it('CP-13, CP-14, CP-15, CP-16, CP-17: reads every flag of COPY', () => {
-    const copy = parse(
+    const copy = lastInStage(
       'COPY --from=s --chown=1:g --chmod=u+x,go-w --link --parents=true --exclude=*.md --exclude=!a a b',
       'copy',
     );
@@ -114,7 +101,7 @@ describe('parseDockerfile(): what is left for the stage to say', () => {
   });
 
   it('CP-21, CP-22, CP-24, CP-25: reads every flag of ADD', () => {
-    const add = parse(
+    const add = lastInStage(
       'ADD --keep-git-dir --checksum=sha256:1 --unpack=false --link=false a b',
       'add',
     );
@@ -125,25 +112,25 @@ describe('parseDockerfile(): what is left for the stage to say', () => {
   });
 
   it('CP-27: reads what other builders do not, and leaves variables in flags as they are', () => {
-    assert.equal(parse('COPY --from=$stage a b', 'copy').from, '$stage');
-    assert.equal(parse('ADD --unpack a b', 'add').unpack, true);
-    const run = parse('RUN --security=sandbox --device=vendor.com/class=a b', 'run');
+    assert.equal(lastInStage('COPY --from=$stage a b', 'copy').from, '$stage');
+    assert.equal(lastInStage('ADD --unpack a b', 'add').unpack, true);
+    const run = lastInStage('RUN --security=sandbox --device=vendor.com/class=a b', 'run');
     assert.deepEqual([run.security, run.devices], ['sandbox', ['vendor.com/class=a']]);
   });
 
   it('ENV-2, ENV-5: keeps quotes and escapes; MAINTAINER is the rest of its line', () => {
-    const { pairs } = parse('ENV a="x\\ y" b=x\\ y', 'env');
+    const { pairs } = lastInStage('ENV a="x\\ y" b=x\\ y', 'env');
     assert.deepEqual(
       pairs.map(({ value }) => value),
       ['"x\\ y"', 'x\\ y'],
     );
-    assert.equal(parse('MAINTAINER  A B <a@b>', 'maintainer').name, 'A B <a@b>');
+    assert.equal(lastInStage('MAINTAINER  A B <a@b>', 'maintainer').name, 'A B <a@b>');
     rejects('MAINTAINER', 'MAINTAINER requires exactly one argument');
   });
 
   it('META-4, META-6: takes the rest of the line for one argument, and needs it', () => {
-    assert.equal(parse('USER a:b', 'user').value, 'a:b');
-    assert.equal(parse('WORKDIR /a b', 'workdir').value, '/a b');
+    assert.equal(lastInStage('USER a:b', 'user').value, 'a:b');
+    assert.equal(lastInStage('WORKDIR /a b', 'workdir').value, '/a b');
     rejects('USER', 'USER requires exactly one argument');
     rejects('WORKDIR', 'WORKDIR requires exactly one argument');
   });
@@ -158,9 +145,9 @@ describe('parseDockerfile(): heredocs', () => {
   });
 
   it('RUN-6, HD-4, HD-5: tells the line from its bodies, with and without a command', () => {
-    const alone = parse('RUN <<E\n#!/bin/sh\nE', 'run');
+    const alone = lastInStage('RUN <<E\n#!/bin/sh\nE', 'run');
     assert.deepEqual(alone.command, { form: 'shell', line: '<<E' });
-    const piped = parse('RUN cat <<A - <<B\na\nA\nb\nB', 'run');
+    const piped = lastInStage('RUN cat <<A - <<B\na\nA\nb\nB', 'run');
     assert.deepEqual(piped.command, { form: 'shell', line: 'cat <<A - <<B' });
     assert.deepEqual(
       piped.heredocs.map(({ content }) => content),
@@ -169,9 +156,9 @@ describe('parseDockerfile(): heredocs', () => {
   });
 
   it('HD-1: finds none in JSON form, in quotes, or in other instructions', () => {
-    assert.deepEqual(parse('RUN ["a", "<<E"]', 'run').heredocs, []);
-    assert.deepEqual(parse('RUN echo "<<E"', 'run').heredocs, []);
-    assert.deepEqual(parse('CMD cat <<E', 'cmd').command, { form: 'shell', line: 'cat <<E' });
+    assert.deepEqual(lastInStage('RUN ["a", "<<E"]', 'run').heredocs, []);
+    assert.deepEqual(lastInStage('RUN echo "<<E"', 'run').heredocs, []);
+    assert.deepEqual(lastInStage('CMD cat <<E', 'cmd').command, { form: 'shell', line: 'cat <<E' });
   });
 });
 
@@ -197,7 +184,7 @@ describe('parseMount(): keys', () => {
   });
 
   it('RUN-1, RUN-2: keeps network and security of each RUN', () => {
-    const run = parse(
+    const run = lastInStage(
       'RUN --network=none --security=insecure --mount=type=tmpfs,target=/t a',
       'run',
     );

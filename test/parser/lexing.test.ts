@@ -1,19 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Instruction, parseDockerfile } from '../../parser/index.ts';
-
-/** The last instruction of a file; its kind must be the one given. */
-function last<K extends Instruction['kind']>(source: string, kind: K): Instruction & { kind: K } {
-  const found = parseDockerfile(source).instructions.at(-1);
-  assert.ok(found !== undefined && isKind(found, kind));
-  return found;
-}
-
-function isKind<K extends Instruction['kind']>(
-  instruction: Instruction,
-  kind: K,
-): instruction is Instruction & { kind: K } {
-  return instruction.kind === kind;
-}
+import { parseDockerfile } from '../../parser/index.ts';
+import { lastOf } from './last-instruction.ts';
 
 /** What is read, the file, and the text of its instructions. */
 const LINES: readonly (readonly [id: string, what: string, source: string, texts: string[]])[] = [
@@ -48,7 +35,7 @@ describe('parseDockerfile(): lines and characters', () => {
   }
 
   it('LEX-9: keeps NUL and letters of any script in words', () => {
-    const { pairs } = last('FROM a\nENV b="\0" ключ=日本 c=é😀', 'env');
+    const { pairs } = lastOf('FROM a\nENV b="\0" ключ=日本 c=é😀', 'env');
     assert.deepEqual(
       pairs.map(({ name, value }) => [name, value]),
       [
@@ -68,7 +55,7 @@ describe('parseDockerfile(): JSON', () => {
     ['["$a"]', ['$a']],
   ] as const) {
     it(`FORM-5, FORM-9: reads ${json}`, () => {
-      assert.deepEqual(last(`FROM a\nCMD ${json}`, 'cmd').command, { form: 'exec', argv });
+      assert.deepEqual(lastOf(`FROM a\nCMD ${json}`, 'cmd').command, { form: 'exec', argv });
     });
   }
 
@@ -83,12 +70,12 @@ describe('parseDockerfile(): JSON', () => {
     '{"a": "b"}',
   ]) {
     it(`FORM-5: takes ${JSON.stringify(line)} for shell form`, () => {
-      assert.deepEqual(last(`FROM a\nCMD ${line}`, 'cmd').command, { form: 'shell', line });
+      assert.deepEqual(lastOf(`FROM a\nCMD ${line}`, 'cmd').command, { form: 'shell', line });
     });
   }
 
   it('FORM-5: reads an array over several lines', () => {
-    const { command } = last('FROM a\nCMD ["b", \\\n# c\n  "d"]', 'cmd');
+    const { command } = lastOf('FROM a\nCMD ["b", \\\n# c\n  "d"]', 'cmd');
     assert.deepEqual(command, { form: 'exec', argv: ['b', 'd'] });
   });
 });
@@ -96,7 +83,7 @@ describe('parseDockerfile(): JSON', () => {
 describe('parseDockerfile(): heredocs and what is around them', () => {
   it('HD-2: reads several, with quotes, blanks, tabs and descriptors, in the order of the line', () => {
     const line = `RUN cat <<-"A" <<'B C' << D 4<<E\\'F`;
-    const { heredocs } = last(`FROM a\n${line}\n\t1\n\tA\n2\nB C\n3\nD\n4\nE'F\n`, 'run');
+    const { heredocs } = lastOf(`FROM a\n${line}\n\t1\n\tA\n2\nB C\n3\nD\n4\nE'F\n`, 'run');
     assert.deepEqual(
       heredocs.map(({ name, content, expand, fileDescriptor }) => [
         name,
@@ -114,7 +101,7 @@ describe('parseDockerfile(): heredocs and what is around them', () => {
   });
 
   it('CP-18: reads several with quotes and tabs as files', () => {
-    const { sources } = last('FROM a\nCOPY <<-"A" <<B /c/\n\t1\n\tA\n$2\nB\n', 'copy');
+    const { sources } = lastOf('FROM a\nCOPY <<-"A" <<B /c/\n\t1\n\tA\n$2\nB\n', 'copy');
     assert.deepEqual(
       sources.map((found) =>
         found.kind === 'heredoc' ? [found.name, found.content, found.expand] : found.text,
@@ -134,17 +121,17 @@ describe('parseDockerfile(): heredocs and what is around them', () => {
   });
 
   it('HD-1, DIR-4: reads delimiters with a backslash even where a backtick escapes', () => {
-    const { heredocs } = last("# escape=`\nFROM a\nRUN <<E\\'F\nb\nE'F", 'run');
+    const { heredocs } = lastOf("# escape=`\nFROM a\nRUN <<E\\'F\nb\nE'F", 'run');
     assert.deepEqual([heredocs[0]?.name, heredocs[0]?.content], ["E'F", 'b\n']);
   });
 
   it('HC-4: keeps the bodies of triggers as they are, tabs too', () => {
-    const { trigger } = last('FROM a\nONBUILD COPY <<-A <<B /c/\n\t1\n\tA\n2\nB', 'onbuild');
+    const { trigger } = lastOf('FROM a\nONBUILD COPY <<-A <<B /c/\n\t1\n\tA\n2\nB', 'onbuild');
     assert.equal(trigger, 'COPY <<-A <<B /c/\n\t1\nA\n2\nB');
   });
 
   it('HD-9: has the bodies in the AST, so that whoever compares instructions sees them', () => {
-    const [one, two] = ['1', '2'].map((body) => last(`FROM a\nRUN <<E\n${body}\nE`, 'run'));
+    const [one, two] = ['1', '2'].map((body) => lastOf(`FROM a\nRUN <<E\n${body}\nE`, 'run'));
     assert.notDeepEqual(one, two);
   });
 });
