@@ -47,7 +47,7 @@ export interface FetchOptions {
 export async function fetchFile(url: string, options: FetchOptions): Promise<FetchedFile> {
   const { memory, temporary, secrets, signal, delays, checksum } = options;
   const name = redactUrl(url);
-  const stored = await findIntact(name, memory);
+  const stored = await findIntact(name, options);
   if (stored?.digest === checksum && stored !== undefined) {
     return fetched(memory.blobPath(stored.digest), stored);
   }
@@ -66,7 +66,7 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
   const { etag, lastModified } = known.validators;
   const isOfUse = etag !== undefined || lastModified !== undefined || known.digest === checksum;
   // A stored copy that is damaged has its name still: better the file at hand.
-  if (!isOfUse || (await isDamaged(known, memory))) return fetched(to, known);
+  if (!isOfUse || (await isDamaged(known, options))) return fetched(to, known);
   await memory.putDownload(name, to, known);
   return fetched(memory.blobPath(known.digest), known);
 }
@@ -80,17 +80,21 @@ function fetched(path: string, { digest, size, mtime }: KnownDownload): FetchedF
 }
 
 /** The store compares sizes alone; these bytes go into an image under a digest that is taken for true. */
-async function findIntact(url: string, memory: DownloadMemory): Promise<KnownDownload | undefined> {
-  const stored = await memory.getDownload(url);
-  return stored === undefined || (await isDamaged(stored, memory)) ? undefined : stored;
+async function findIntact(url: string, options: FetchOptions): Promise<KnownDownload | undefined> {
+  const stored = await options.memory.getDownload(url);
+  return stored === undefined || (await isDamaged(stored, options)) ? undefined : stored;
 }
 
 /** Whether there is a file with this name that has other bytes. */
-async function isDamaged({ digest }: KnownDownload, memory: DownloadMemory): Promise<boolean> {
+async function isDamaged(
+  { digest }: KnownDownload,
+  { memory, signal }: FetchOptions,
+): Promise<boolean> {
   const hash = createHash('sha256');
   try {
-    await pipeline(createReadStream(memory.blobPath(digest)), hash);
+    await pipeline(createReadStream(memory.blobPath(digest)), hash, { signal });
   } catch {
+    signal.throwIfAborted();
     // Not there: then it can be put there.
     return false;
   }

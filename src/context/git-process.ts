@@ -66,8 +66,9 @@ const CONFIG: readonly (readonly [string, string])[] = [
 /** Resolves when git and everything it started are gone; with the signal's reason when told to stop. */
 export async function runGit(command: GitCommand): Promise<GitResult> {
   const { signal } = command;
-  signal.throwIfAborted();
   const { spawn } = await import('node:child_process');
+  // Not before the import: whoever aborts during it is not heard by the listener below.
+  signal.throwIfAborted();
   const places = [
     ...(command.gitDirectory === undefined ? [] : [`--git-dir=${command.gitDirectory}`]),
     ...(command.workTree === undefined ? [] : [`--work-tree=${command.workTree}`]),

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { openStore } from '../../cache/index.ts';
 import { fetchFile, type FetchedFile } from '../../src/context/fetch-file.ts';
+import type { Digest } from '../../src/oci/digest.ts';
 import { type HttpServer, withHttp } from '../support/http-server.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -150,6 +151,31 @@ describe('fetchFile()', () => {
         const { path } = await fetch(server.url);
         await writeFile(path, 'CONTENT');
         assert.equal(await readFile((await fetch(server.url)).path, 'utf8'), 'content');
+      },
+    );
+  });
+
+  it('stops reading what is in the store when told to', async () => {
+    await withStore(
+      (_, response) => response.writeHead(200, { etag: '"1"' }).end('content'),
+      async ({ server, directory, fetch }) => {
+        await fetch(server.url);
+        const store = await openStore(join(directory, 'store'), { signal });
+        const stop = new AbortController();
+        const memory = {
+          getDownload: store.getDownload,
+          putDownload: store.putDownload,
+          blobPath: (digest: Digest): string => {
+            stop.abort(new Error('stop'));
+            return store.blobPath(digest);
+          },
+        };
+        const temporary = (): string => assert.fail('it goes on to the server');
+        const options = { memory, temporary, secrets: new Map(), signal: stop.signal };
+        await assert.rejects(
+          fetchFile(server.url, options),
+          (error) => error === stop.signal.reason,
+        );
       },
     );
   });

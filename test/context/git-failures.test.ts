@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { runGit } from '../../src/context/git-process.ts';
 import { hasCode } from '../../src/errors.ts';
 import { withPlace } from '../support/git-place.ts';
 import { git, makeRepository, noGit } from '../support/git-server.ts';
 import { itUnless } from '../support/missing.ts';
+import { withDirectory } from '../support/temporary.ts';
 
 const gitIt = itUnless(noGit);
 
@@ -60,6 +63,18 @@ describe('failures of git', function () {
       },
     );
   });
+
+  gitIt('starts no git when told to stop before it has', () =>
+    withDirectory(async (directory) => {
+      const stop = new AbortController();
+      const repository = join(directory, 'a.git');
+      const args = ['init', '--quiet', '--bare', '--', repository];
+      const running = runGit({ args, signal: stop.signal });
+      stop.abort(new Error('stop'));
+      await assert.rejects(running, (error) => error === stop.signal.reason);
+      assert.equal(existsSync(repository), false);
+    }),
+  );
 
   gitIt('ends git and everything it started when told to stop', async () => {
     const stop = new AbortController();
