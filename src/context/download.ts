@@ -79,12 +79,15 @@ interface Request {
   /** Who it says that it is from. */
   readonly tried: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether it names the copy that is at hand. */
+  readonly isConditional: boolean;
 }
 
 /** fetch takes no user and password in an address. Like BuildKit's, the server may compress with gzip. */
 function requestOf(url: string, { secrets, known }: DownloadOptions): Request {
   const address = parse(url);
   const { authorization, tried } = credentialsOf(address, secrets);
+  const validator = validatorOf(known);
   address.username = '';
   address.password = '';
   return {
@@ -93,8 +96,9 @@ function requestOf(url: string, { secrets, known }: DownloadOptions): Request {
     headers: {
       'accept-encoding': 'gzip',
       ...(authorization !== undefined && { authorization }),
-      ...validatorOf(known),
+      ...validator,
     },
+    isConditional: Object.keys(validator).length > 0,
   };
 }
 
@@ -125,7 +129,7 @@ type Outcome =
   | ({ readonly kind: 'failed'; readonly isTransient: boolean } & Failure);
 
 async function tryOnce(
-  { address, headers }: Request,
+  { address, headers, isConditional }: Request,
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -135,7 +139,8 @@ async function tryOnce(
     const { status } = response;
     if (!response.ok) {
       await response.body?.cancel();
-      if (status === 304) return { kind: 'unchanged' };
+      // Of a server that answers so unasked, there is nothing at hand.
+      if (status === 304 && isConditional) return { kind: 'unchanged' };
       const why = `the server answered ${status}`;
       return { kind: 'failed', why, status, isTransient: TRANSIENT.includes(status) };
     }
