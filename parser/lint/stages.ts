@@ -2,7 +2,7 @@
 
 import { expandWord } from '../expand.ts';
 import type { Dockerfile, FromInstruction, Instruction } from '../ast.ts';
-import { splitCsv } from '../csv.ts';
+import { mountSource } from './mounts.ts';
 
 export interface LintStage {
   readonly index: number;
@@ -39,13 +39,21 @@ export function neededStages(
 ): ReadonlySet<LintStage> {
   if (target === undefined) return new Set(stages);
   const needed = new Set<LintStage>();
-  const open = [target === '' ? stages.at(-1) : findStage(stages, target)];
+  const open = [targetStage(stages, target)];
   for (let stage = open.pop(); stage !== undefined || open.length > 0; stage = open.pop()) {
     if (stage === undefined || needed.has(stage)) continue;
     needed.add(stage);
     open.push(...usedStages(stages, stage));
   }
   return needed;
+}
+
+/** The stage that is built: the last one when nobody chose (FROM-8). */
+export function targetStage(
+  stages: readonly LintStage[],
+  target: string | undefined,
+): LintStage | undefined {
+  return target === undefined || target === '' ? stages.at(-1) : findStage(stages, target);
 }
 
 /** The stages that one takes something from, its base included. */
@@ -103,10 +111,6 @@ function sourcesOf(stage: LintStage): readonly string[] {
   return stage.instructions.flatMap((instruction) => {
     if (instruction.kind === 'copy') return instruction.from ?? [];
     if (instruction.kind !== 'run') return [];
-    return instruction.mounts.flatMap((mount) => {
-      const fields = splitCsv(mount);
-      if (typeof fields === 'string') return [];
-      return fields.flatMap((field) => /^\s*from\s*=(.*)$/i.exec(field)?.[1] ?? []);
-    });
+    return instruction.mounts.flatMap((mount) => mountSource(mount) ?? []);
   });
 }

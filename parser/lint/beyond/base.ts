@@ -1,6 +1,6 @@
 /** Checks of what an image starts from, and as whom. */
 
-import type { Instruction } from '../../ast.ts';
+import type { Instruction, WordInstruction } from '../../ast.ts';
 import { expandWord } from '../../expand.ts';
 import {
   type BeyondChecks,
@@ -8,7 +8,6 @@ import {
   instructionsOf,
   type StageRun,
   isWindows,
-  type UserInstruction,
 } from './context.ts';
 import { OWN_RULES } from './rules.ts';
 
@@ -49,16 +48,12 @@ const ROOTLESS = /non-?root|rootless|unprivileged|^cgr\.dev\//;
 /** Only for an image that says what it runs. */
 export function checkUser(
   stage: BeyondStage,
-  { dockerfile, globals, reporter, options }: BeyondChecks,
+  { dockerfile, globals, reporter, options, target }: BeyondChecks,
 ): void {
   const { from, instructions } = stage.stage;
   // There, nobody is called root.
   if (isWindows(dockerfile, options)) return;
-  const isResult =
-    options.target === undefined || options.target === ''
-      ? dockerfile.instructions.findLast(({ kind }) => kind === 'from') === from
-      : [stage.stage.name, String(stage.stage.index)].includes(options.target.toLowerCase());
-  if (!isResult) return;
+  if (stage.stage !== target) return;
   const all = instructionsOf(stage);
   if (!all.some(({ kind }) => kind === 'cmd' || kind === 'entrypoint')) return;
   const user = all.findLast(isUser);
@@ -75,7 +70,7 @@ export function checkUser(
   }
 }
 
-function isUser(instruction: Instruction): instruction is UserInstruction {
+function isUser(instruction: Instruction): instruction is WordInstruction {
   return instruction.kind === 'user';
 }
 

@@ -6,7 +6,7 @@ import type { LintOptions } from '../options.ts';
 import type { Reporter } from '../reporter.ts';
 import type { SourceLines } from '../source-lines.ts';
 import type { StageScope } from '../stage-scope.ts';
-import type { LintStage } from '../stages.ts';
+import { type LintStage, targetStage } from '../stages.ts';
 import { checkPinned, checkUser } from './base.ts';
 import { checkJson } from './broken-json.ts';
 import { type BeyondChecks, beyondStages } from './context.ts';
@@ -32,12 +32,14 @@ export function checkBeyond({ stages, needed, scopeOf, ...run }: BeyondRun): voi
   const { options, lines, dockerfile } = run;
   if (options.beyond === undefined || options.beyond === 'none') return;
   const { escape } = dockerfile;
-  const allStages = beyondStages({ stages, lines, options, escape, scopeOf });
+  const target = targetStage(stages, options.target);
+  const allStages = beyondStages({ stages, target, lines, options, escape, scopeOf });
   const own = allStages.filter(({ stage }) => needed.has(stage));
   let isNeeded: boolean | undefined;
   const checks: BeyondChecks = {
     ...run,
     allStages,
+    target,
     stages: own,
     decides: decidedBy(dockerfile),
     needsAptLists: () => (isNeeded ??= needsAptLists(allStages, dockerfile)),

@@ -1,7 +1,6 @@
 /** What our own checks share: the stages, what their RUNs call, and where the file's text stands. */
 
-import type { Dockerfile, Instruction, RunInstruction } from '../../ast.ts';
-import { splitCsv } from '../../csv.ts';
+import type { Dockerfile, Instruction, WordInstruction } from '../../ast.ts';
 import type { GlobalVariables } from '../global-args.ts';
 import type { BaseImageFacts, Edit, LintOptions } from '../options.ts';
 import type { Reporter } from '../reporter.ts';
@@ -22,6 +21,8 @@ export interface BeyondChecks {
   /** Those that the target needs. */
   readonly stages: readonly BeyondStage[];
   readonly allStages: readonly BeyondStage[];
+  /** What is built; undefined when there is no such stage. */
+  readonly target: LintStage | undefined;
   /** Something in the file, such as a configuration that it writes, decides it for all. */
   readonly decides: { readonly aptRecommends: boolean; readonly pipCache: boolean };
   /** Somebody installs from package lists that an earlier RUN left there. */
@@ -57,22 +58,18 @@ export interface StageRun extends RunCalls {
   /** SHELL has `-o pipefail`. */
   readonly hasPipefail: boolean;
   /** The last USER before, of the stage or its bases. */
-  readonly user: UserInstruction | undefined;
+  readonly user: WordInstruction | undefined;
 }
-
-export type UserInstruction = Extract<
-  Instruction,
-  { readonly kind: 'user' | 'workdir' | 'stopsignal' }
->;
 
 /** What holds between a stage's instructions. */
 interface RunState {
   readonly shell: readonly string[];
-  readonly user: UserInstruction | undefined;
+  readonly user: WordInstruction | undefined;
 }
 
 interface StageSource {
   readonly stages: readonly LintStage[];
+  readonly target: LintStage | undefined;
   readonly lines: SourceLines;
   readonly options: LintOptions;
   readonly escape: Dockerfile['escape'];
@@ -81,8 +78,8 @@ interface StageSource {
 
 /** Prepares all stages of a file. */
 export function beyondStages(source: StageSource): readonly BeyondStage[] {
-  const { stages, options, scopeOf } = source;
-  const imageStages = findImageStages(stages, options.target);
+  const { stages, target, options, scopeOf } = source;
+  const imageStages = findImageStages(stages, target);
   const done = new Map<LintStage, RunState & { readonly root: LintStage }>();
   return stages.map((stage) => {
     const base = stage.base && done.get(stage.base);
@@ -105,15 +102,12 @@ export function chainOf(stage: LintStage): readonly LintStage[] {
 
 function findImageStages(
   stages: readonly LintStage[],
-  target: string | undefined,
+  target: LintStage | undefined,
 ): ReadonlySet<LintStage> {
   const used = new Set(stages.flatMap((stage) => usedStages(stages, stage)));
-  const wanted = target?.toLowerCase();
   const found = new Set<LintStage>();
   for (const stage of stages) {
-    const isTarget =
-      wanted !== undefined && (wanted === stage.name || wanted === String(stage.index));
-    if (used.has(stage) && stage !== stages.at(-1) && !isTarget) continue;
+    if (used.has(stage) && stage !== stages.at(-1) && stage !== target) continue;
     for (let at: LintStage | undefined = stage; at && !found.has(at); at = at.base) found.add(at);
   }
   return found;
@@ -153,24 +147,6 @@ export function isWindows(
   { platform }: LintOptions,
 ): boolean {
   return escape === '`' || platform?.startsWith('windows') === true;
-}
-
-/** Whether a mount of these types covers a directory, or may: its target has a variable. */
-export function isMounted(
-  run: RunInstruction,
-  directory: string,
-  types: readonly string[] = ['cache', 'tmpfs'],
-): boolean {
-  return run.mounts.some((mount) => {
-    const fields = splitCsv(mount);
-    if (typeof fields === 'string') return false;
-    const valueOf = (pattern: RegExp): string | undefined =>
-      fields.map((field) => pattern.exec(field)?.[1]).find((value) => value !== undefined);
-    const target = valueOf(/^\s*(?:target|dst|destination)\s*=(.*)$/i) ?? '';
-    if (!types.includes(valueOf(/^\s*type\s*=(.*)$/i) ?? 'bind')) return false;
-    const path = target.replace(/\/+$/, '');
-    return target.includes('$') || path === directory || directory.startsWith(`${path}/`);
-  });
 }
 
 /** An edit that writes something behind a word; undefined where the word is not in the file. */

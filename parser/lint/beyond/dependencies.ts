@@ -1,5 +1,6 @@
 /** Calls that install what a manifest lists, and nothing else. */
 
+import { asPip } from './installs.ts';
 import type { Call } from './run-scripts.ts';
 
 export interface DependencyInstall {
@@ -49,20 +50,18 @@ const TOOLS: ReadonlyMap<string, Tool> = new Map<string, Tool>([
 ]);
 
 /** Undefined for a call that installs nothing, globally, or packages that it names itself. */
-export function findDependencyInstall({ name, args }: Call): DependencyInstall | undefined {
-  const isModule =
-    /^python[\d.]*$/.test(name) && args[0]?.value === '-m' && args[1]?.value === 'pip';
-  const own = isModule ? args.slice(2) : args;
-  if (isModule || /^pip[\d.]*$/.test(name)) {
-    const at = own.findIndex(({ text }) => /^(?:-r|--requirement)/.test(text));
-    const file = own[at]?.value?.split('=')[1] ?? own[at + 1]?.value;
-    if (at < 0 || file === undefined || own[0]?.value !== 'install') return undefined;
+export function findDependencyInstall(call: Call): DependencyInstall | undefined {
+  const { name, args } = asPip(call);
+  if (/^pip[\d.]*$/.test(name)) {
+    const at = args.findIndex(({ text }) => /^(?:-r|--requirement)/.test(text));
+    const file = args[at]?.value?.split('=')[1] ?? args[at + 1]?.value;
+    if (at < 0 || file === undefined || args[0]?.value !== 'install') return undefined;
     return { tool: 'pip', command: `pip install -r ${file}`, manifest: file };
   }
   const tool = TOOLS.get(name);
   if (tool === undefined) return undefined;
-  const words = own.filter(({ text }) => !text.startsWith('-')).map(({ value }) => value);
-  if (words.includes(undefined) || own.some(({ text }) => /^(?:-g|--global)$/.test(text))) {
+  const words = args.filter(({ text }) => !text.startsWith('-')).map(({ value }) => value);
+  if (words.includes(undefined) || args.some(({ text }) => /^(?:-g|--global)$/.test(text))) {
     return undefined;
   }
   const verb = tool.verbs.find(

@@ -81,16 +81,19 @@ const MANAGERS: readonly Manager[] = [
 
 /** What a call installs; undefined when it installs nothing. `python -m pip` counts as pip. */
 export function findInstall(call: Call): Install | undefined {
-  const isModule =
-    /^python[\d.]*$/.test(call.name) &&
-    call.args[0]?.value === '-m' &&
-    call.args[1]?.value === 'pip';
-  const name = isModule ? 'pip' : call.name;
+  const { name, args } = asPip(call);
   const manager = MANAGERS.find(({ commands }) => commands.test(name));
   if (manager === undefined) return undefined;
-  const [verb, ...packages] = plainWords(isModule ? call.args.slice(2) : call.args, manager);
+  const [verb, ...packages] = plainWords(args, manager);
   if (verb?.value !== manager.verb) return undefined;
   return { manager: manager.name, call, verb, packages };
+}
+
+/** `python -m pip …` as the call of pip that it is; other calls as they are. */
+export function asPip({ name, args }: Call): Pick<Call, 'name' | 'args'> {
+  const [flag, module, ...rest] = args;
+  const isModule = /^python[\d.]*$/.test(name) && flag?.value === '-m' && module?.value === 'pip';
+  return isModule ? { name: 'pip', args: rest } : { name, args };
 }
 
 function plainWords(args: readonly ShellWord[], { valued }: Manager): readonly ShellWord[] {

@@ -1,15 +1,10 @@
 /** Checks of apt-get, apk and pip: what they leave in a layer, and what they install unasked. */
 
-import type { Dockerfile } from '../../ast.ts';
+import type { Dockerfile, RunInstruction } from '../../ast.ts';
+import { mayCover } from '../mounts.ts';
 import type { Edit, Fix } from '../options.ts';
 import type { SourceLines } from '../source-lines.ts';
-import {
-  type BeyondChecks,
-  type BeyondStage,
-  insertBehind,
-  isMounted,
-  type StageRun,
-} from './context.ts';
+import { type BeyondChecks, type BeyondStage, insertBehind, type StageRun } from './context.ts';
 import { findInstall, type Install } from './installs.ts';
 import { checkSorted } from './package-lists.ts';
 import { OWN_RULES } from './rules.ts';
@@ -49,6 +44,10 @@ function checkLists(run: StageRun, { reporter, lines, needsAptLists }: BeyondChe
     return edit && { description: 'remove the package lists', edits: [edit] };
   };
   reporter.fixable(run.at, find)(OWN_RULES.AptListsKept);
+}
+
+function isMounted({ mounts }: RunInstruction, directory: string): boolean {
+  return mounts.some((mount) => mayCover(mount, directory));
 }
 
 function removesLists(call: Call): boolean {
