@@ -33,6 +33,11 @@ export function report(error: unknown, { step, environment }: ReportContext): vo
   process.stderr.write(renderReport(error, { step, color, debug }));
 }
 
+/** Tells something on stderr that is no reason to stop. */
+export function warn(message: string): void {
+  process.stderr.write(`WARNING: ${clean(message)}\n`);
+}
+
 /** The report's text, safe for a terminal and without credentials; ends with a newline (LEX-10, LIM-3). */
 export function renderReport(error: unknown, options: ReportOptions): string {
   const lines =

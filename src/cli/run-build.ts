@@ -3,10 +3,9 @@
 import { type BuildEvent, build, plainProgress } from '../index.ts';
 import { usage } from './argv.ts';
 import type { Environment } from './environment.ts';
-import { EXIT, exitCodeOf } from './exit-code.ts';
-import { listenForInterrupts } from './interrupts.ts';
-import { report } from './report.ts';
+import { EXIT } from './exit-code.ts';
 import type { BuildRequest, ProgressKind } from './request.ts';
+import { runReported } from './run-reported.ts';
 
 interface RunOptions {
   /** What to tell before the build's own notices. */
@@ -28,19 +27,13 @@ export async function runBuild(request: BuildRequest, options: RunOptions): Prom
   for (const message of options.warnings) {
     onEvent({ kind: 'notice', level: 'warning', message, location: undefined });
   }
-  const { signal, release } = listenForInterrupts();
-  try {
+  const run = async (signal: AbortSignal): Promise<number> => {
     refuseTerminal(request.options.outputs ?? []);
     const result = await build({ ...request.options, stdout: process.stdout, signal, onEvent });
     if (request.progress === 'quiet') process.stdout.write(`${result.digest}\n`);
     return EXIT.ok;
-  } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
-    report(error, { step: failed, environment: options.environment });
-    return exitCodeOf(error);
-  } finally {
-    release();
-  }
+  };
+  return await runReported(options.environment, run, () => failed);
 }
 
 function createDisplay(kind: ProgressKind): (event: BuildEvent) => void {

@@ -7,9 +7,9 @@ import type { CheckCall } from './call.ts';
 import { checkJson, checkText } from './check-text.ts';
 import type { Environment } from './environment.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
-import { listenForInterrupts } from './interrupts.ts';
-import { report } from './report.ts';
+import { report, warn } from './report.ts';
 import type { BuildRequest } from './request.ts';
+import { runReported } from './run-reported.ts';
 import { UNCHECKED, unseenText } from './unseen-text.ts';
 import { writeOut } from './write-out.ts';
 
@@ -25,9 +25,8 @@ export async function runCheck(
   { options }: Pick<BuildRequest, 'options'>,
   { call, warnings, environment }: CheckOptions,
 ): Promise<number> {
-  for (const message of warnings) process.stderr.write(`WARNING: ${message}\n`);
-  const { signal, release } = listenForInterrupts();
-  try {
+  for (const message of warnings) warn(message);
+  return await runReported(environment, async (signal) => {
     const result = call.fix
       ? await fixAndTell({ ...options, signal }, call)
       : await check({ ...options, signal });
@@ -39,13 +38,7 @@ export async function runCheck(
     }
     const isClean = result.warnings.every(({ level }) => level === 'note');
     return isClean || call.ignoreStatus ? EXIT.ok : EXIT.build;
-  } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
-    report(error, { step: undefined, environment });
-    return exitCodeOf(error);
-  } finally {
-    release();
-  }
+  });
 }
 
 /** What is for a program stays alone on stdout. */

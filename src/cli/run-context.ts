@@ -11,8 +11,8 @@ import type { ContextFlags } from './args.ts';
 import { explanationJson, explanationText, listingJson, listingText } from './context-text.ts';
 import type { Environment } from './environment.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
-import { listenForInterrupts } from './interrupts.ts';
-import { clean, report } from './report.ts';
+import { report, warn } from './report.ts';
+import { runReported } from './run-reported.ts';
 import { writeOut } from './write-out.ts';
 
 interface RunOptions {
@@ -27,9 +27,8 @@ export async function runContext(
   options: ContextOptions,
   { flags, warnings, environment }: RunOptions,
 ): Promise<number> {
-  for (const message of warnings) tell(message);
-  const { signal, release } = listenForInterrupts();
-  try {
+  for (const message of warnings) warn(message);
+  return await runReported(environment, async (signal) => {
     const { why, json = false, all = false } = flags;
     if (why === undefined) {
       const listing = await listContext({ ...options, all, signal });
@@ -39,17 +38,11 @@ export async function runContext(
     const explanation = await explainContextPath({ ...options, signal }, why);
     await writeOut(json ? explanationJson(explanation) : explanationText(explanation));
     return concludePlan(explanation.unplanned, environment);
-  } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
-    report(error, { step: undefined, environment });
-    return exitCodeOf(error);
-  } finally {
-    release();
-  }
+  });
 }
 
 function conclude(listing: ContextListing, environment: Environment): number {
-  for (const { rule, message } of listing.warnings) tell(`${rule}: ${message}`);
+  for (const { rule, message } of listing.warnings) warn(`${rule}: ${message}`);
   for (const failure of listing.failures) report(failure, { step: undefined, environment });
   const [failure] = listing.failures;
   return failure === undefined ? concludePlan(listing.unplanned, environment) : exitCodeOf(failure);
@@ -63,12 +56,8 @@ function concludePlan(unplanned: TsbuildError | undefined, environment: Environm
     report(unplanned, { step: undefined, environment });
     return code;
   }
-  tell(`It is not known what the build uses: ${unplanned.message}`);
+  warn(`It is not known what the build uses: ${unplanned.message}`);
   return EXIT.ok;
-}
-
-function tell(message: string): void {
-  process.stderr.write(`WARNING: ${clean(message)}\n`);
 }
 
 const PIECE = 1 << 16;

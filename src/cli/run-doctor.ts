@@ -4,16 +4,15 @@ import { doctor } from '../index.ts';
 import type { DoctorFlags } from './doctor-args.ts';
 import { doctorJson, doctorText } from './doctor-text.ts';
 import { type Environment, readSettings } from './environment.ts';
-import { EXIT, exitCodeOf } from './exit-code.ts';
-import { listenForInterrupts } from './interrupts.ts';
+import { EXIT } from './exit-code.ts';
 import { isolationOf } from './isolation.ts';
-import { clean, report } from './report.ts';
+import { clean } from './report.ts';
+import { runReported } from './run-reported.ts';
 import { writeOut } from './write-out.ts';
 
 /** Never rejects: a failure is on stderr, and in the exit code. */
 export async function runDoctor(flags: DoctorFlags, environment: Environment): Promise<number> {
-  const { signal, release } = listenForInterrupts();
-  try {
+  return await runReported(environment, async (signal) => {
     const { store, helper, dockerConfig } = readSettings(environment);
     const isolation = isolationOf(flags.isolation);
     const found = await doctor({
@@ -24,11 +23,5 @@ export async function runDoctor(flags: DoctorFlags, environment: Environment): P
     // Names of files, users and hosts come from elsewhere.
     await writeOut(flags.json ? doctorJson(found) : clean(doctorText(found)));
     return found.ok ? EXIT.ok : EXIT.environment;
-  } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
-    report(error, { step: undefined, environment });
-    return exitCodeOf(error);
-  } finally {
-    release();
-  }
+  });
 }

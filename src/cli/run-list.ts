@@ -3,8 +3,7 @@
 import { outline, targets } from '../index.ts';
 import type { ListCall } from './call.ts';
 import type { Environment } from './environment.ts';
-import { EXIT, exitCodeOf } from './exit-code.ts';
-import { listenForInterrupts } from './interrupts.ts';
+import { EXIT } from './exit-code.ts';
 import {
   describeJson,
   describeText,
@@ -13,8 +12,9 @@ import {
   targetsJson,
   targetsText,
 } from './list-text.ts';
-import { report } from './report.ts';
+import { warn } from './report.ts';
 import type { BuildRequest } from './request.ts';
+import { runReported } from './run-reported.ts';
 import { UNLISTED, unseenText } from './unseen-text.ts';
 import { writeOut } from './write-out.ts';
 
@@ -30,18 +30,11 @@ export async function runList(
   { options }: Pick<BuildRequest, 'options'>,
   { call, warnings, environment }: ListOptions,
 ): Promise<number> {
-  for (const message of warnings) process.stderr.write(`WARNING: ${message}\n`);
-  const { signal, release } = listenForInterrupts();
-  try {
+  for (const message of warnings) warn(message);
+  return await runReported(environment, async (signal) => {
     await writeOut(await listText({ ...options, signal }, call));
     return EXIT.ok;
-  } catch (error) {
-    if (signal.aborted) return EXIT.interrupted;
-    report(error, { step: undefined, environment });
-    return exitCodeOf(error);
-  } finally {
-    release();
-  }
+  });
 }
 
 async function listText(options: BuildRequest['options'], call: ListCall): Promise<string> {
