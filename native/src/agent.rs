@@ -111,64 +111,63 @@ impl Shared {
     }
 
     fn talk_and_close(&self, client: UnixStream) {
-        let descriptor = client.as_raw_fd();
-        if self.register(&client) {
+        if let Some(client) = self.register(client) {
             // Either side may go at any time.
-            let _ = self.talk(&client);
-            self.forget(descriptor);
+            let _ = self.talk(&client.stream);
         }
     }
 
     fn talk(&self, mut client: &UnixStream) -> std::io::Result<()> {
-        let mut agent: Option<UnixStream> = None;
-        let outcome = loop {
-            let Ok(request) = read_message(client) else {
-                break Ok(());
-            };
+        let mut agent: Option<Registered<'_>> = None;
+        while let Ok(request) = read_message(client) {
             if !matches!(request.get(4), Some(&(REQUEST_IDENTITIES | SIGN_REQUEST))) {
                 client.write_all(&FAILURE)?;
                 continue;
             }
             if agent.is_none() {
-                let connected = reach(&self.upstream, |path| UnixStream::connect(path));
-                agent = connected.ok().filter(|stream| self.register(stream));
+                let connected = reach(&self.upstream, |path| UnixStream::connect(path)).ok();
+                agent = connected.and_then(|stream| self.register(stream));
             }
-            let reply = agent.as_mut().and_then(|agent| {
-                agent.write_all(&request).ok()?;
-                read_message(agent).ok()
+            let reply = agent.as_ref().and_then(|agent| {
+                (&agent.stream).write_all(&request).ok()?;
+                read_message(&agent.stream).ok()
             });
-            if let Err(error) = client.write_all(reply.as_deref().unwrap_or(&FAILURE)) {
-                break Err(error);
-            }
-        };
-        if let Some(agent) = agent {
-            self.forget(agent.as_raw_fd());
+            client.write_all(reply.as_deref().unwrap_or(&FAILURE))?;
         }
-        outcome
+        Ok(())
     }
 
-    /// Lets it be shut down from outside. False: it is not to be used.
-    fn register(&self, stream: &UnixStream) -> bool {
-        let Ok(copy) = stream.try_clone() else {
-            return false;
-        };
+    /// Lets it be shut down from outside. None: it is not to be used.
+    fn register(&self, stream: UnixStream) -> Option<Registered<'_>> {
+        let copy = stream.try_clone().ok()?;
         match self.connections().as_mut() {
             Some(open) if open.len() < 2 * MAX_CONNECTIONS => {
                 open.insert(stream.as_raw_fd(), copy);
-                true
             }
-            _ => false,
+            _ => return None,
         }
-    }
-
-    fn forget(&self, descriptor: i32) {
-        if let Some(open) = self.connections().as_mut() {
-            open.remove(&descriptor);
-        }
+        Some(Registered {
+            shared: self,
+            stream,
+        })
     }
 
     fn connections(&self) -> MutexGuard<'_, Option<BTreeMap<i32, UnixStream>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection among those that are open, until it is dropped.
+struct Registered<'a> {
+    shared: &'a Shared,
+    stream: UnixStream,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        if let Some(open) = self.shared.connections().as_mut() {
+            open.remove(&self.stream.as_raw_fd());
+        }
     }
 }
 
@@ -195,4 +194,37 @@ fn reach<T>(path: &Path, act: impl FnOnce(&Path) -> std::io::Result<T>) -> std::
     let directory: OwnedFd = rustix::fs::open(parent, flags, Mode::empty())?;
     let short = format!("/proc/self/fd/{}", directory.as_raw_fd());
     act(&Path::new(&short).join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: [u8; 5] = [0, 0, 0, 1, REQUEST_IDENTITIES];
+    const REMOVE_ALL: [u8; 5] = [0, 0, 0, 1, 19];
+
+    #[test]
+    fn a_client_that_goes_leaves_no_connection() -> std::io::Result<()> {
+        let directory = std::env::temp_dir().join(format!("tsbuild-agent-{}", std::process::id()));
+        std::fs::create_dir(&directory)?;
+        let shared = Shared {
+            listener: UnixListener::bind(directory.join("listen"))?,
+            upstream: directory.join("upstream"),
+            open: Mutex::new(Some(BTreeMap::new())),
+        };
+        let upstream = UnixListener::bind(&shared.upstream)?;
+        let (mut client, server) = UnixStream::pair()?;
+        std::thread::scope(|scope| {
+            scope.spawn(|| shared.talk_and_close(server));
+            client.write_all(&LIST)?;
+            let (mut agent, _) = upstream.accept()?;
+            agent.write_all(&read_message(&agent)?)?;
+            assert_eq!(read_message(&client)?, LIST);
+            // It asks for what is refused, and does not hear it.
+            client.shutdown(Shutdown::Read)?;
+            client.write_all(&REMOVE_ALL)
+        })?;
+        assert_eq!(shared.connections().as_ref().map(BTreeMap::len), Some(0));
+        std::fs::remove_dir_all(&directory)
+    }
 }
