@@ -100,10 +100,18 @@ fn execute(
     first.await_end(&mut sandbox, sink, cancel)
 }
 
-/// The re-executed helper, and our ends of what it was given.
+/// The re-executed helper, and our ends of what it was given. It ends by itself once it has told of the
+/// first process; what fails before that ends it here.
 struct Sandbox {
     child: Child,
     channel: UnixStream,
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn start(request: &RunRequest, cgroup: Option<&Cgroup>) -> Result<Sandbox, Error> {
@@ -112,7 +120,7 @@ fn start(request: &RunRequest, cgroup: Option<&Cgroup>) -> Result<Sandbox, Error
         .ok_or_else(|| Error::Request("mode plain cannot run".to_owned()))?;
     let path = format!("/proc/self/fd/{}", executable.as_raw_fd());
     let failed = || at("tsbuild-helper", Error::SandboxStart);
-    let (mut channel, theirs) = UnixStream::pair().map_err(failed())?;
+    let (channel, theirs) = UnixStream::pair().map_err(failed())?;
     let child = Command::new(path)
         .arg0("tsbuild-helper")
         .arg("sandbox")
@@ -122,20 +130,14 @@ fn start(request: &RunRequest, cgroup: Option<&Cgroup>) -> Result<Sandbox, Error
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed())?;
+    let mut sandbox = Sandbox { child, channel };
     // It waits for what it is to do: whatever it starts is in the group, too.
-    let mut child = child;
-    if let Some(cgroup) = cgroup
-        && let Err(error) = cgroup.add(child.id())
-    {
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(error);
-    }
+    cgroup.map_or(Ok(()), |cgroup| cgroup.add(sandbox.child.id()))?;
     let spec = serde_json::to_vec(request).map_err(|error| Error::Request(error.to_string()))?;
     // A sandbox that does not listen is found out below: it tells nothing.
-    let _ = channel.write_all(&spec);
-    let _ = channel.shutdown(Shutdown::Write);
-    Ok(Sandbox { child, channel })
+    let _ = sandbox.channel.write_all(&spec);
+    let _ = sandbox.channel.shutdown(Shutdown::Write);
+    Ok(sandbox)
 }
 
 /// The command's process, from before it is the command. Our child: its id cannot be another's until
