@@ -27,7 +27,7 @@ function argumentsOf(instruction: Instruction): string | undefined {
     case 'add':
     case 'volume': {
       const text = instruction.text.replace(/^\S+(?:\s+--\S+)*\s+/, '').trim();
-      return isStrings(text) ? undefined : text;
+      return text.startsWith('[') && isStrings(text) ? undefined : text;
     }
     default:
       return undefined;

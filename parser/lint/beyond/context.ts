@@ -136,7 +136,8 @@ function readRuns(
     const hasPipefail = shell.includes('pipefail');
     const calls = readRun(run, { lines: trigger === undefined ? lines : undefined, isPosix });
     const list = trigger === undefined ? runs : triggerRuns;
-    list.push({ ...calls, at: instruction, hasPipefail, user });
+    // Not by spreading: that would ask for the calls.
+    list.push(Object.assign(calls, { at: instruction, hasPipefail, user }));
   }
   return { runs, triggers, triggerRuns, after: { shell, user } };
 }

@@ -34,13 +34,25 @@ export interface RunCalls {
   readonly calls: readonly Call[];
 }
 
-/** Without calls when its shell is none that we understand; without `lines` it has no places. */
+/**
+ * Without calls when its shell is none that we understand; without `lines` it has no places. Its
+ * scripts are split when first asked for: the checks of a build never ask.
+ */
 export function readRun(
   run: RunInstruction,
   { lines, isPosix }: { readonly lines: SourceLines | undefined; readonly isPosix: boolean },
 ): RunCalls {
-  const scripts = scriptsOf(run, lines, isPosix);
-  return { run, scripts, calls: scripts.flatMap(callsOf) };
+  let scripts: RunCalls['scripts'] | undefined;
+  let calls: RunCalls['calls'] | undefined;
+  return {
+    run,
+    get scripts() {
+      return (scripts ??= scriptsOf(run, lines, isPosix));
+    },
+    get calls() {
+      return (calls ??= this.scripts.flatMap(callsOf));
+    },
+  };
 }
 
 const SHELLS = ['sh', 'bash', 'dash', 'ash', 'ksh', 'zsh'];
