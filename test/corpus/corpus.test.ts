@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { whyNoCorpus } from '../support/corpus.ts';
+import { itUnless } from '../support/missing.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const corpus = join(root, '../shared/corpus');
 const runner = join(corpus, 'run/replay_api.mjs');
-const reason = existsSync(runner) ? '' : ' (skipped: no ../shared/corpus beside the project)';
+const whyNot = whyNoCorpus();
+const test = itUnless(whyNot);
 
 /** The sets that the runner replays; build cases have `npm run corpus`. */
 const SETS = ['parser.json', 'patternmatcher.json', 'lint.json', 'realworld'];
@@ -15,7 +17,7 @@ describe('corpus', () => {
   let output = '';
 
   before(function () {
-    if (reason !== '') return;
+    if (whyNot !== undefined) return;
     this.timeout(120_000);
     const adapter = join(root, 'test/corpus/adapter.ts');
     const args = [runner, '--adapter', adapter, '--dir', corpus];
@@ -26,8 +28,7 @@ describe('corpus', () => {
 
   for (const set of SETS) {
     const cases = set === 'realworld' ? 'Dockerfiles of realworld' : `cases of ${set}`;
-    it(`agrees with what others recorded: ${cases}${reason}`, function () {
-      if (reason !== '') return this.skip();
+    test(`agrees with what others recorded: ${cases}`, async function () {
       const { passed, failed } = countsOf(output, set.replace('.json', ''));
       // How many they are is known only now, and belongs into the report.
       if (this.test !== undefined) {
@@ -35,15 +36,12 @@ describe('corpus', () => {
       }
       assert.ok(passed > 0, `nothing ran:\n${output}`);
       assert.equal(failed, 0, output);
-      return undefined;
     });
   }
 
-  it(`has a line here for every set${reason}`, function () {
-    if (reason !== '') return this.skip();
+  test('has a line here for every set', async () => {
     const ran = [...output.matchAll(GROUP)].map(([, group = '']) => group);
     assert.deepEqual(new Set(ran), new Set(SETS.map((set) => set.replace('.json', ''))));
-    return undefined;
   });
 });
 

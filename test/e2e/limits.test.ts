@@ -28,8 +28,8 @@ for (const rung of RUNGS) {
     this.timeout(120_000);
     let builds: RunBuilds;
 
-    before(async function () {
-      if (rung.whyNot !== undefined) return this.skip();
+    before(async () => {
+      if (rung.whyNot !== undefined) return;
       builds = await rung.open();
     });
     after(async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { getEventListeners } from 'node:events';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
@@ -14,6 +14,7 @@ import { type ExportImage, writeArchive } from '../../src/export/index.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { checkLayout } from '../support/check.ts';
 import { makeExport } from '../support/export-image.ts';
+import { itUnless, missing } from '../support/missing.ts';
 import { withDirectory } from '../support/temporary.ts';
 
 const run = promisify(execFile);
@@ -41,8 +42,6 @@ async function headersOf(path: string): Promise<readonly Header[]> {
   await pipeline(createReadStream(path), unpack);
   return headers;
 }
-
-const NO_SKOPEO = existsSync('/usr/bin/skopeo') ? '' : ' (skipped: skopeo is not installed)';
 
 describe('writeArchive()', () => {
   it('writes a sorted tar without times and owners, that unpacks to a valid layout (TAR-4)', () =>
@@ -169,8 +168,7 @@ describe('writeArchive()', () => {
       );
     }));
 
-  it(`is accepted by skopeo${NO_SKOPEO}`, async function () {
-    if (NO_SKOPEO !== '') this.skip();
+  itUnless(missing('skopeo'))('is accepted by skopeo', async () => {
     await withImage(async (directory, image) => {
       const path = join(directory, 'image.tar');
       await writeArchive(path, image, { signal });

@@ -7,8 +7,7 @@ import { openHelper } from '../../native/index.ts';
 import { hasCode } from '../../src/errors.ts';
 import type { Entry } from '../../src/tree/entry.ts';
 import {
-  IS_ROOT,
-  NEEDS_ROOT,
+  itAsRoot,
   digestOf,
   inlineFile,
   metadata,
@@ -254,26 +253,28 @@ describe('compose', () => {
     });
   });
 
-  it(`fills a directory: modes after owners, times of directories too, whiteouts and opaque marks${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
-    await withHelper(async (helper, directory) => {
-      const list = await writeList(join(directory, 'list'), [
-        { ...metadata('d', 0o2555), uid: 5, type: 'directory', opaque: true },
-        { ...metadata('d/gone', 0), mtime: 0, type: 'whiteout' },
-        { ...inlineFile('d/suid', 'x', 0o4711), uid: 7, gid: 8, mtimeNsec: 123_456_789 },
-      ]);
-      const layer = join(directory, 'layer');
-      await helper.compose({ list, roots: [], files: [], directory: layer }, { signal });
-      const d = await lstat(join(layer, 'd'));
-      const suid = await lstat(join(layer, 'd/suid'), { bigint: true });
-      const gone = await lstat(join(layer, 'd/gone'));
-      assert.deepEqual([d.mode & 0o7777, d.uid, d.mtimeMs], [0o2555, 5, 1_700_000_000_000]);
-      assert.deepEqual([suid.mode & 0o7777n, suid.uid, suid.gid], [0o4711n, 7n, 8n]);
-      assert.equal(suid.mtimeNs, 1_700_000_000_123_456_789n);
-      assert.deepEqual([gone.isCharacterDevice(), gone.rdev], [true, 0]);
-      assert.equal(attribute(join(layer, 'd'), 'user.overlay.opaque'), 'y');
-    });
-  });
+  itAsRoot(
+    'fills a directory: modes after owners, times of directories too, whiteouts and opaque marks',
+    async () => {
+      await withHelper(async (helper, directory) => {
+        const list = await writeList(join(directory, 'list'), [
+          { ...metadata('d', 0o2555), uid: 5, type: 'directory', opaque: true },
+          { ...metadata('d/gone', 0), mtime: 0, type: 'whiteout' },
+          { ...inlineFile('d/suid', 'x', 0o4711), uid: 7, gid: 8, mtimeNsec: 123_456_789 },
+        ]);
+        const layer = join(directory, 'layer');
+        await helper.compose({ list, roots: [], files: [], directory: layer }, { signal });
+        const d = await lstat(join(layer, 'd'));
+        const suid = await lstat(join(layer, 'd/suid'), { bigint: true });
+        const gone = await lstat(join(layer, 'd/gone'));
+        assert.deepEqual([d.mode & 0o7777, d.uid, d.mtimeMs], [0o2555, 5, 1_700_000_000_000]);
+        assert.deepEqual([suid.mode & 0o7777n, suid.uid, suid.gid], [0o4711n, 7n, 8n]);
+        assert.equal(suid.mtimeNs, 1_700_000_000_123_456_789n);
+        assert.deepEqual([gone.isCharacterDevice(), gone.rdev], [true, 0]);
+        assert.equal(attribute(join(layer, 'd'), 'user.overlay.opaque'), 'y');
+      });
+    },
+  );
 });
 
 /** What the order of an index compares: `/` is lower than any other byte. */

@@ -5,26 +5,18 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ProcessSpec } from '../../native/protocol.ts';
-import {
-  PROC_AND_DEV,
-  type RunFixture,
-  startFixture,
-  titled,
-  whyNot,
-} from '../support/run-fixture.ts';
+import { describeUnless } from '../support/missing.ts';
+import { PROC_AND_DEV, type RunFixture, startFixture, whyNot } from '../support/run-fixture.ts';
 
-const why = whyNot('single');
-
-describe(titled('emulated ids', why), function () {
+describeUnless(whyNot('single'))('emulated ids', function () {
   this.timeout(120_000);
   let fixture: RunFixture;
 
-  before(async function () {
-    if (why !== undefined) this.skip();
+  before(async () => {
     fixture = await startFixture('single');
   });
   after(async () => {
-    if (why === undefined) await fixture.close();
+    await fixture?.close();
   });
 
   const sh = async (command: string, process: Partial<ProcessSpec> = {}) => {

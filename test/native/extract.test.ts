@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type ErrorCode, hasCode } from '../../src/errors.ts';
 import {
-  IS_ROOT,
-  NEEDS_ROOT,
+  itAsRoot,
   blobOf,
   digestOf,
   entriesOf,
@@ -102,8 +101,7 @@ describe('extract', () => {
     });
   }
 
-  it(`applies whiteouts, opaque marks and duplicates in the way of overlayfs${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
+  itAsRoot('applies whiteouts, opaque marks and duplicates in the way of overlayfs', async () => {
     await withHelper(async (helper, directory) => {
       const entries = await extracted(helper, directory, [
         { name: './', type: '5', mode: 0o700 },
@@ -151,41 +149,43 @@ describe('extract', () => {
     });
   });
 
-  it(`takes an opaque root for what it says of the layers below, and composes it again${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
-    await withHelper(async (helper, directory) => {
-      const entries = await extracted(helper, directory, [
-        { name: './', type: '5' },
-        { name: 'dir/sub/file', content: 'kept' },
-        { name: './.wh..wh..opq' },
-      ]);
-      const root = { path: '', type: 'directory', opaque: true, implied: true };
-      const { path, type, opaque, implied } = entries[0]?.type === 'directory' ? entries[0] : root;
-      assert.deepEqual({ path, type, opaque, implied }, root);
-      assert.deepEqual(
-        entries.map((entry) => entry.path),
-        ['', 'dir', 'dir/sub', 'dir/sub/file'],
-      );
-      const layer = join(directory, 'layer');
-      assert.equal(await readFile(join(layer, 'dir/sub/file'), 'utf8'), 'kept');
-      assert.equal(
-        execFileSync('getfattr', ['--only-values', '-n', 'user.overlay.opaque', layer], {
-          encoding: 'utf8',
-        }),
-        'y',
-      );
-      const list = join(directory, 'list');
-      await writeFile(list, encodeIndex(entries.filter((entry) => entry.type !== 'file')).bytes);
-      const blob = { path: join(directory, 'composed'), compression: 'none' } as const;
-      const copy = join(directory, 'copy');
-      await helper.compose({ list, roots: [], files: [], blob, directory: copy }, { signal });
-      const names = execFileSync('tar', ['--list', '--file', blob.path], { encoding: 'utf8' });
-      assert.equal(names, '.wh..wh..opq\n');
-    });
-  });
+  itAsRoot(
+    'takes an opaque root for what it says of the layers below, and composes it again',
+    async () => {
+      await withHelper(async (helper, directory) => {
+        const entries = await extracted(helper, directory, [
+          { name: './', type: '5' },
+          { name: 'dir/sub/file', content: 'kept' },
+          { name: './.wh..wh..opq' },
+        ]);
+        const root = { path: '', type: 'directory', opaque: true, implied: true };
+        const { path, type, opaque, implied } =
+          entries[0]?.type === 'directory' ? entries[0] : root;
+        assert.deepEqual({ path, type, opaque, implied }, root);
+        assert.deepEqual(
+          entries.map((entry) => entry.path),
+          ['', 'dir', 'dir/sub', 'dir/sub/file'],
+        );
+        const layer = join(directory, 'layer');
+        assert.equal(await readFile(join(layer, 'dir/sub/file'), 'utf8'), 'kept');
+        assert.equal(
+          execFileSync('getfattr', ['--only-values', '-n', 'user.overlay.opaque', layer], {
+            encoding: 'utf8',
+          }),
+          'y',
+        );
+        const list = join(directory, 'list');
+        await writeFile(list, encodeIndex(entries.filter((entry) => entry.type !== 'file')).bytes);
+        const blob = { path: join(directory, 'composed'), compression: 'none' } as const;
+        const copy = join(directory, 'copy');
+        await helper.compose({ list, roots: [], files: [], blob, directory: copy }, { signal });
+        const names = execFileSync('tar', ['--list', '--file', blob.path], { encoding: 'utf8' });
+        assert.equal(names, '.wh..wh..opq\n');
+      });
+    },
+  );
 
-  it(`sets owners, suid bits, devices, attributes and times${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
+  itAsRoot('sets owners, suid bits, devices, attributes and times', async () => {
     await withHelper(async (helper, directory) => {
       const capability = '\u0001\u0000\u0000\u0002\u0000\u0020\u0000\u0000'.padEnd(20, '\u0000');
       const entries = await extracted(helper, directory, [

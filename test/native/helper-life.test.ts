@@ -6,25 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  type RunFixture,
-  startFixture,
-  type TestMode,
-  titled,
-  whyNot,
-} from '../support/run-fixture.ts';
+import { itAsRoot } from '../support/data-plane.ts';
+import { describeUnless, itUnless } from '../support/missing.ts';
+import { type RunFixture, startFixture, type TestMode, whyNot } from '../support/run-fixture.ts';
 import { appearing, descendants, HELPER, processesWith, startHelper } from '../support/sandbox.ts';
 
 const MODES: readonly TestMode[] = ['root', 'subids', 'single'];
 const FIXTURE = fileURLToPath(new URL('../support/run-fixture.ts', import.meta.url));
 
 for (const mode of MODES) {
-  const reason = whyNot(mode);
-  describe(titled(`the life of a helper, in mode ${mode}`, reason), () => {
+  describeUnless(whyNot(mode))(`the life of a helper, in mode ${mode}`, () => {
     let fixture: RunFixture;
 
     beforeEach(async function () {
-      if (reason !== undefined) this.skip();
       fixture = await startFixture(mode);
       assert.equal((await fixture.helper.hello).error, undefined);
     });
@@ -172,17 +166,14 @@ describe('a helper that cannot', () => {
   });
   afterEach(async () => await rm(directory, { recursive: true, force: true }));
 
-  it(`mount an overlay says so instead of hello, with the path, and ends${process.getuid?.() === 0 ? '' : ' (skipped: needs root)'}`, async function () {
-    if (process.getuid?.() !== 0) this.skip();
+  itAsRoot('mount an overlay says so instead of hello, with the path, and ends', async () => {
     const helper = startHelper({ mode: 'root', scratch: '/proc/1' });
     const { error } = await helper.hello;
     assert.deepEqual([error?.step, error?.errnoName], ['OverlayMount', 'ENOENT']);
     await helper.gone;
   });
 
-  it('map ids says what newuidmap said', async function () {
-    const reason = whyNot('subids');
-    if (reason !== undefined) this.skip();
+  itUnless(whyNot('subids'))('map ids says what newuidmap said', async () => {
     const helper = startHelper({
       mode: 'subids',
       scratch: directory,

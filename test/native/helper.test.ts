@@ -7,14 +7,7 @@ import { openHelper } from '../../native/index.ts';
 import { PROTOCOL_VERSION } from '../../native/protocol.ts';
 import { locateHelper } from '../../native/locate.ts';
 import { hasCode } from '../../src/errors.ts';
-import {
-  inlineFile,
-  IS_ROOT,
-  NEEDS_ROOT,
-  signal,
-  withHelper,
-  writeList,
-} from '../support/data-plane.ts';
+import { inlineFile, itAsRoot, signal, withHelper, writeList } from '../support/data-plane.ts';
 import { HELPER } from '../support/sandbox.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -114,8 +107,7 @@ describe('a call', () => {
     });
   });
 
-  it(`tells which signal ended the process that serves in the namespaces${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
+  itAsRoot('tells which signal ended the process that serves in the namespaces', async () => {
     await withDirectory(async (scratch) => {
       const opened = await openHelper({ mode: 'root', binary: HELPER, scratch });
       const child = (of: number | string) =>

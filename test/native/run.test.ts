@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { chmod, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describeUnless } from '../support/missing.ts';
 import {
   PROC_AND_DEV,
   type RunFixture,
   startFixture,
   type TestMode,
-  titled,
   whyNot,
 } from '../support/run-fixture.ts';
 import { appearing } from '../support/sandbox.ts';
@@ -14,12 +14,10 @@ import { appearing } from '../support/sandbox.ts';
 const MODES: readonly TestMode[] = ['root', 'subids', 'single'];
 
 for (const mode of MODES) {
-  const reason = whyNot(mode);
-  describe(titled(`run, in mode ${mode}`, reason), () => {
+  describeUnless(whyNot(mode))(`run, in mode ${mode}`, () => {
     let fixture: RunFixture;
 
     before(async function () {
-      if (reason !== undefined) this.skip();
       fixture = await startFixture(mode);
       assert.equal((await fixture.helper.hello).error, undefined);
     });

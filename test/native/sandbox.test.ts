@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import type { MountOperation } from '../../native/protocol.ts';
 import { DEFAULT_CAPABILITIES } from '../../src/solve/capabilities.ts';
 import { DEFAULT_SECCOMP } from '../../src/solve/seccomp.ts';
+import { describeUnless } from '../support/missing.ts';
 import {
   PROC_AND_DEV,
   type RunFixture,
   startFixture,
   type TestMode,
-  titled,
   whyNot,
 } from '../support/run-fixture.ts';
 
@@ -81,12 +81,10 @@ const ALLOWED = {
 const X32_GETPID = String(0x40000000 + 39);
 
 for (const mode of MODES) {
-  const reason = whyNot(mode);
-  describe(titled(`the sandbox, in mode ${mode}`, reason), () => {
+  describeUnless(whyNot(mode))(`the sandbox, in mode ${mode}`, () => {
     let fixture: RunFixture;
 
     before(async function () {
-      if (reason !== undefined) this.skip();
       this.timeout(120_000);
       fixture = await startFixture(mode);
       assert.equal((await fixture.helper.hello).error, undefined);
@@ -99,9 +97,9 @@ for (const mode of MODES) {
       return outcome.stdout;
     };
 
-    describe('seccomp', () => {
+    const noNumbers = process.arch === 'x64' ? undefined : 'has x86_64 numbers of system calls';
+    describeUnless(noNumbers)('seccomp', () => {
       before(async function () {
-        if (process.arch !== 'x64') this.skip();
         this.timeout(120_000);
         const probe = join(fixture.directory, 'probe');
         const options = ['--edition', '2024', '-C', 'target-feature=+crt-static', '-o', probe];

@@ -21,8 +21,7 @@ import { type Helper, type IgnoreRule, openHelper } from '../../native/index.ts'
 import { hasCode } from '../../src/errors.ts';
 import type { Entry } from '../../src/tree/entry.ts';
 import {
-  IS_ROOT,
-  NEEDS_ROOT,
+  itAsRoot,
   digestOf,
   entriesOf,
   extracted,
@@ -192,37 +191,39 @@ describe('scan of a build context', () => {
     });
   });
 
-  it(`leaves out what it may not read, and names it unless it is ignored (CTX-8)${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
-    await withDirectory(async (directory) => {
-      await files(directory, ['context/a', 'context/b', 'context/secret/x']);
-      await chmod(join(directory, 'context/secret'), 0o700);
-      await chmod(join(directory, 'context/b'), 0o600);
-      await link(join(directory, 'context/b'), join(directory, 'context/c'));
-      await copyFile(HELPER, join(directory, 'helper'));
-      const user = `exec setpriv --reuid=4321 --regid=4321 --clear-groups "$0-as-root" "$@"`;
-      await rename(join(directory, 'helper'), join(directory, 'user-as-root'));
-      await writeFile(join(directory, 'user'), `#!/bin/sh\n${user}\n`, { mode: 0o755 });
-      await mkdir(join(directory, 'out'), { mode: 0o777 });
-      for (const name of ['', 'out']) await chmod(join(directory, name), 0o777);
-      const helper = await openHelper({ mode: 'plain', binary: join(directory, 'user') });
-      const scan = async (...ignore: IgnoreRule[]) => {
-        const index = join(directory, 'out/index');
-        const path = join(directory, 'context');
-        const source = { kind: 'directory', path, format: 'context', ignore } as const;
-        const { unreadable } = await helper.scan({ source, index }, { signal });
-        return { listed: paths(await entriesOf(index)), unreadable };
-      };
-      try {
-        const listed = ['a'];
-        const ignored = await scan(drop('^secret$'), keep('^other$'));
-        assert.deepEqual(ignored, { listed, unreadable: ['b', 'c'] });
-        assert.deepEqual(await scan(), { listed, unreadable: ['b', 'c', 'secret'] });
-      } finally {
-        await helper.close();
-      }
-    });
-  });
+  itAsRoot(
+    'leaves out what it may not read, and names it unless it is ignored (CTX-8)',
+    async () => {
+      await withDirectory(async (directory) => {
+        await files(directory, ['context/a', 'context/b', 'context/secret/x']);
+        await chmod(join(directory, 'context/secret'), 0o700);
+        await chmod(join(directory, 'context/b'), 0o600);
+        await link(join(directory, 'context/b'), join(directory, 'context/c'));
+        await copyFile(HELPER, join(directory, 'helper'));
+        const user = `exec setpriv --reuid=4321 --regid=4321 --clear-groups "$0-as-root" "$@"`;
+        await rename(join(directory, 'helper'), join(directory, 'user-as-root'));
+        await writeFile(join(directory, 'user'), `#!/bin/sh\n${user}\n`, { mode: 0o755 });
+        await mkdir(join(directory, 'out'), { mode: 0o777 });
+        for (const name of ['', 'out']) await chmod(join(directory, name), 0o777);
+        const helper = await openHelper({ mode: 'plain', binary: join(directory, 'user') });
+        const scan = async (...ignore: IgnoreRule[]) => {
+          const index = join(directory, 'out/index');
+          const path = join(directory, 'context');
+          const source = { kind: 'directory', path, format: 'context', ignore } as const;
+          const { unreadable } = await helper.scan({ source, index }, { signal });
+          return { listed: paths(await entriesOf(index)), unreadable };
+        };
+        try {
+          const listed = ['a'];
+          const ignored = await scan(drop('^secret$'), keep('^other$'));
+          assert.deepEqual(ignored, { listed, unreadable: ['b', 'c'] });
+          assert.deepEqual(await scan(), { listed, unreadable: ['b', 'c', 'secret'] });
+        } finally {
+          await helper.close();
+        }
+      });
+    },
+  );
 
   it('remembers digests, and notices a change that keeps size and mtime', async () => {
     await withContext(async (context, scan, _helper, directory) => {
@@ -301,8 +302,7 @@ describe('scan of a build context', () => {
 });
 
 describe('scan of a layer directory', () => {
-  it(`finds what extract was told, whiteouts and opaque marks too${NEEDS_ROOT}`, async function () {
-    if (!IS_ROOT) this.skip();
+  itAsRoot('finds what extract was told, whiteouts and opaque marks too', async () => {
     await withContext(async (_context, scan, helper, directory) => {
       const entries = await extracted(helper, directory, [
         { name: 'd/', type: '5', mode: 0o700, mtime: 5 },

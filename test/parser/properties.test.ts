@@ -9,7 +9,8 @@ import {
   print,
 } from '../../parser/index.ts';
 import { TsbuildError } from '../../src/errors.ts';
-import { corpusTexts } from '../support/corpus.ts';
+import { corpusTexts, whyNoCorpus } from '../support/corpus.ts';
+import { itUnless } from '../support/missing.ts';
 
 const FRAGMENTS = [
   ['FROM a', 'RUN', 'COPY', 'ADD', 'ENV', 'LABEL', 'ARG', 'ONBUILD', 'SHELL', 'CMD', 'EXPOSE'],
@@ -102,9 +103,10 @@ describe('any text', () => {
     fc.assert(property, { numRuns: 2000 });
   }).timeout(120_000);
 
-  it('gives an AST or located errors when it is a Dockerfile of ../shared with mistakes', function () {
+  const withMistakes =
+    'gives an AST or located errors when it is a Dockerfile of ../shared with mistakes';
+  itUnless(whyNoCorpus())(withMistakes, async () => {
     const texts = corpusTexts().filter((source) => source.length < 20_000);
-    if (texts.length === 0) this.skip();
     const cut = fc.record({
       at: fc.double({ min: 0, max: 1, noNaN: true }),
       length: fc.nat(30),

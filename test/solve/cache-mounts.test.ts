@@ -6,7 +6,8 @@ import type { CacheMount } from '../../parser/index.ts';
 import { lockCaches } from '../../src/solve/cache-locks.ts';
 import { cacheDirectory, type CacheRequest } from '../../src/solve/cache-mounts.ts';
 import type { StepContext } from '../../src/solve/step-context.ts';
-import { titled, whyNot } from '../support/run-fixture.ts';
+import { describeUnless } from '../support/missing.ts';
+import { whyNot } from '../support/run-fixture.ts';
 import { withDirectory } from '../support/temporary.ts';
 import { copyStep, execute, withSteps } from './step-fixture.ts';
 
@@ -47,11 +48,7 @@ async function directoryOf(wanted: CacheRequest, context: StepContext): Promise<
   }
 }
 
-describe(titled('cacheDirectory()', reason), () => {
-  before(function () {
-    if (reason !== undefined) this.skip();
-  });
-
+describeUnless(reason)('cacheDirectory()', () => {
   it('is one directory per id, 0755 root’s, and the target is the id of those without (RUN-16)', async () => {
     await withSteps(async ({ context }) => {
       const path = await directoryOf(request(), context);
@@ -141,11 +138,7 @@ describe(titled('cacheDirectory()', reason), () => {
   });
 });
 
-describe(titled('lockCaches()', reason), () => {
-  before(function () {
-    if (reason !== undefined) this.skip();
-  });
-
+describeUnless(reason)('lockCaches()', () => {
   const as = (sharing: CacheMount['sharing'], id = 'a') => request({ id, sharing });
 
   /** Two builds with one store, each with a helper of its own. */

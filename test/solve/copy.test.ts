@@ -10,7 +10,8 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { hasCode } from '../../src/errors.ts';
 import { copyRunner } from '../../src/solve/copy.ts';
-import { titled, whyNot } from '../support/run-fixture.ts';
+import { itUnless } from '../support/missing.ts';
+import { whyNot } from '../support/run-fixture.ts';
 import { tar } from '../support/tar.ts';
 import { withDirectory } from '../support/temporary.ts';
 import { lines, NOW } from './copying.ts';
@@ -25,7 +26,7 @@ import {
   withSteps,
 } from './step-fixture.ts';
 
-const reason = whyNot('root');
+const itAsRoot = itUnless(whyNot('root'));
 
 describe('copyRunner()', () => {
   it('copies files of the context, which belong to root whoever owns them (CP-12)', async () => {
@@ -112,8 +113,7 @@ describe('copyRunner()', () => {
     });
   });
 
-  it(titled('copies from a stage that is a directory', reason), async function () {
-    if (reason !== undefined) this.skip();
+  itAsRoot('copies from a stage that is a directory', async () => {
     await withSteps(async ({ context, stage, write }) => {
       await write({ 'a/x': 'content' });
       const step = copyStep(['a'], '/s', { chown: '3:4' });
@@ -128,24 +128,20 @@ describe('copyRunner()', () => {
     });
   });
 
-  it(
-    titled('makes a directory for a RUN, with owners, modes and times', reason),
-    async function () {
-      if (reason !== undefined) this.skip();
-      await withSteps(async ({ context, write }) => {
-        await write({ 'a/x': 'content' });
-        const step = copyStep(['a'], '/s', {
-          chown: '3:4',
-          chmod: { kind: 'symbolic', text: 'u+s,go=' },
-        });
-        const { layer } = await execute(context, step, { wanted: DIRECTORY });
-        const directory = await context.layers.directory(layer);
-        const { uid, gid, mode } = await lstat(join(directory, 's/x'));
-        assert.deepEqual([uid, gid, mode & 0o7777], [3, 4, 0o4600]);
-        assert.equal((await lstat(join(directory, 's'))).mtimeMs, NOW * 1000);
+  itAsRoot('makes a directory for a RUN, with owners, modes and times', async () => {
+    await withSteps(async ({ context, write }) => {
+      await write({ 'a/x': 'content' });
+      const step = copyStep(['a'], '/s', {
+        chown: '3:4',
+        chmod: { kind: 'symbolic', text: 'u+s,go=' },
       });
-    },
-  );
+      const { layer } = await execute(context, step, { wanted: DIRECTORY });
+      const directory = await context.layers.directory(layer);
+      const { uid, gid, mode } = await lstat(join(directory, 's/x'));
+      assert.deepEqual([uid, gid, mode & 0o7777], [3, 4, 0o4600]);
+      assert.equal((await lstat(join(directory, 's'))).mtimeMs, NOW * 1000);
+    });
+  });
 
   it('keeps hard links, and follows a source that is a symlink (CP-11, CP-19)', async () => {
     await withSteps(async ({ context, directory, write }) => {
@@ -352,8 +348,7 @@ describe('copyRunner()', () => {
     });
   });
 
-  it(titled('gives root what belongs to others in the context (CP-12)', reason), async function () {
-    if (reason !== undefined) this.skip();
+  itAsRoot('gives root what belongs to others in the context (CP-12)', async () => {
     await withSteps(async ({ context, directory, write }) => {
       await write({ a: 'content' });
       await chown(join(directory, 'a'), 12, 34);

@@ -7,7 +7,8 @@ import { hasCode } from '../../src/errors.ts';
 import { MEDIA_TYPE } from '../../src/oci/descriptor.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { Layer } from '../../src/solve/layer.ts';
-import { titled, whyNot } from '../support/run-fixture.ts';
+import { itUnless } from '../support/missing.ts';
+import { whyNot } from '../support/run-fixture.ts';
 import { withDirectory } from '../support/temporary.ts';
 import { lines } from './copying.ts';
 import {
@@ -22,7 +23,7 @@ import {
   withSteps,
 } from './step-fixture.ts';
 
-const reason = whyNot('root');
+const itAsRoot = itUnless(whyNot('root'));
 
 /** A layer with `etc/passwd`. */
 async function passwdLayer({ context, write }: StepFixture, wanted = PLAIN): Promise<Layer> {
@@ -64,49 +65,40 @@ describe('Layers', () => {
     });
   });
 
-  it(
-    titled('makes a directory of a blob, and the same blob of a directory', reason),
-    async function () {
-      if (reason !== undefined) this.skip();
-      await withSteps(async (fixture) => {
-        const { layers, store } = fixture.context;
-        const layer = await passwdLayer(fixture, BLOB);
-        const blob = await layers.blob(layer);
-        const directory = await layers.directory(layer);
-        assert.equal(await readFile(join(directory, 'etc/passwd'), 'utf8'), 'root:x:0:0::/root:\n');
-        assert.equal(directory, store.directoryPath(layer.id, 'owned'));
-        await withSteps(async (other) => {
-          // Another store, where it is a directory first.
-          const again = await passwdLayer(other, DIRECTORY);
-          assert.equal(again.id, layer.id);
-          assert.equal(await other.context.store.facts(again.id), undefined);
-          const recomposed = await other.context.layers.blob(again);
-          assert.equal(
-            lines(await entriesOf(other.context, again)).join(),
-            lines(await entriesOf(fixture.context, layer)).join(),
-          );
-          assert.equal(recomposed.descriptor.mediaType, blob.descriptor.mediaType);
-        });
+  itAsRoot('makes a directory of a blob, and the same blob of a directory', async () => {
+    await withSteps(async (fixture) => {
+      const { layers, store } = fixture.context;
+      const layer = await passwdLayer(fixture, BLOB);
+      const blob = await layers.blob(layer);
+      const directory = await layers.directory(layer);
+      assert.equal(await readFile(join(directory, 'etc/passwd'), 'utf8'), 'root:x:0:0::/root:\n');
+      assert.equal(directory, store.directoryPath(layer.id, 'owned'));
+      await withSteps(async (other) => {
+        // Another store, where it is a directory first.
+        const again = await passwdLayer(other, DIRECTORY);
+        assert.equal(again.id, layer.id);
+        assert.equal(await other.context.store.facts(again.id), undefined);
+        const recomposed = await other.context.layers.blob(again);
+        assert.equal(
+          lines(await entriesOf(other.context, again)).join(),
+          lines(await entriesOf(fixture.context, layer)).join(),
+        );
+        assert.equal(recomposed.descriptor.mediaType, blob.descriptor.mediaType);
       });
-    },
-  );
+    });
+  });
 
-  it(
-    titled('keeps a built layer’s index when a directory is made of its blob', reason),
-    async function () {
-      if (reason !== undefined) this.skip();
-      await withSteps(async (fixture) => {
-        const { layers, store } = fixture.context;
-        const layer = await passwdLayer(fixture, BLOB);
-        const before = await readFile(store.indexPath(layer.id));
-        await layers.directory(layer);
-        assert.deepEqual(await readFile(store.indexPath(layer.id)), before);
-      });
-    },
-  );
+  itAsRoot('keeps a built layer’s index when a directory is made of its blob', async () => {
+    await withSteps(async (fixture) => {
+      const { layers, store } = fixture.context;
+      const layer = await passwdLayer(fixture, BLOB);
+      const before = await readFile(store.indexPath(layer.id));
+      await layers.directory(layer);
+      assert.deepEqual(await readFile(store.indexPath(layer.id)), before);
+    });
+  });
 
-  it(titled('reads files of a directory', reason), async function () {
-    if (reason !== undefined) this.skip();
+  itAsRoot('reads files of a directory', async () => {
     await withSteps(async (fixture) => {
       const layer = await passwdLayer(fixture, DIRECTORY);
       assert.equal((await fixture.context.layers.content(layer)).kind, 'directory');
@@ -153,34 +145,30 @@ describe('Layers', () => {
     });
   });
 
-  it(
-    titled('makes a layer again that is only there as another rung unpacks it', reason),
-    async function () {
-      if (reason !== undefined) this.skip();
-      await withDirectory(async (store) => {
-        await withSteps(
-          async (fixture) => {
-            const { store: layout } = fixture.context;
-            const { id } = await passwdLayer(fixture, DIRECTORY);
-            const wrappers = (['owned', 'single'] as const).map((flavor) =>
-              dirname(layout.directoryPath(id, flavor)),
-            );
-            await rename(...(wrappers as [string, string]));
-          },
-          { store },
-        );
-        await withSteps(
-          async (fixture) => {
-            const { context, session } = fixture;
-            const layer = await passwdLayer(fixture);
-            assert.equal(session.helpers.hasSandbox, false);
-            assert.equal(await textOf(context, [layer], 'etc/passwd'), 'root:x:0:0::/root:\n');
-          },
-          { store },
-        );
-      });
-    },
-  );
+  itAsRoot('makes a layer again that is only there as another rung unpacks it', async () => {
+    await withDirectory(async (store) => {
+      await withSteps(
+        async (fixture) => {
+          const { store: layout } = fixture.context;
+          const { id } = await passwdLayer(fixture, DIRECTORY);
+          const wrappers = (['owned', 'single'] as const).map((flavor) =>
+            dirname(layout.directoryPath(id, flavor)),
+          );
+          await rename(...(wrappers as [string, string]));
+        },
+        { store },
+      );
+      await withSteps(
+        async (fixture) => {
+          const { context, session } = fixture;
+          const layer = await passwdLayer(fixture);
+          assert.equal(session.helpers.hasSandbox, false);
+          assert.equal(await textOf(context, [layer], 'etc/passwd'), 'root:x:0:0::/root:\n');
+        },
+        { store },
+      );
+    });
+  });
 
   it('rejects a layer whose bytes somebody removed, and says to build again', async () => {
     await withSteps(async (fixture) => {

@@ -4,9 +4,13 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 
 const CORPUS = '../shared/corpus';
 
-/** The texts; none when there is no corpus beside the project. */
+/** Why there are no texts; undefined when there are some. */
+export function whyNoCorpus(): string | undefined {
+  return existsSync(CORPUS) ? undefined : 'no ../shared/corpus beside the project';
+}
+
+/** The texts. */
 export function corpusTexts(): readonly string[] {
-  if (!existsSync(CORPUS)) return [];
   const { cases } = JSON.parse(readFileSync(`${CORPUS}/parser.json`, 'utf8')) as {
     readonly cases: readonly { readonly dockerfile?: unknown }[];
   };

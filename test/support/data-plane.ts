@@ -8,6 +8,7 @@ import { type Helper, openHelper } from '../../native/index.ts';
 import type { Entry } from '../../src/tree/entry.ts';
 import { encodeIndex } from '../../src/tree/index-codec.ts';
 import { indexFromBytes } from '../../src/tree/layer-index.ts';
+import { itUnless } from './missing.ts';
 import { HELPER } from './sandbox.ts';
 import { tar, type TarMember } from './tar.ts';
 import { withDirectory } from './temporary.ts';
@@ -15,11 +16,10 @@ import { withDirectory } from './temporary.ts';
 /** A signal that nobody aborts. */
 export const signal: AbortSignal = new AbortController().signal;
 
-/** Owners, devices and whiteouts in directories are for root alone; run's tests cover namespaces. */
 export const IS_ROOT = process.getuid?.() === 0;
 
-/** Ends the title of a test that is skipped by others. */
-export const NEEDS_ROOT = IS_ROOT ? '' : ' (skipped: needs root)';
+/** Owners, devices and whiteouts in directories are for root alone; run's tests cover namespaces. */
+export const itAsRoot = itUnless(IS_ROOT ? undefined : 'needs root');
 
 /** Runs `use` with a new helper and a new directory, which are gone afterwards. */
 export async function withHelper<T>(

@@ -14,8 +14,14 @@ export function missing(...programs: readonly string[]): string | undefined {
 
 /** `it`, or a skip whose title has the reason. */
 export function itUnless(reason: string | undefined) {
-  return (title: string, test: Mocha.AsyncFunc): void => {
-    if (reason === undefined) it(title, test);
-    else it.skip(`${title} (skipped: ${reason})`, test);
+  return (title: string, test: Mocha.AsyncFunc): Mocha.Test =>
+    reason === undefined ? it(title, test) : it.skip(`${title} (skipped: ${reason})`, test);
+}
+
+/** `describe`, or a skip of all of it, hooks too, whose title has the reason. */
+export function describeUnless(reason: string | undefined) {
+  return (title: string, suite: (this: Mocha.Suite) => void): void => {
+    if (reason === undefined) describe(title, suite);
+    else describe.skip(`${title} (skipped: ${reason})`, suite);
   };
 }

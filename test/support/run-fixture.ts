@@ -56,10 +56,6 @@ export function whyNot(mode: TestMode): string | undefined {
 }
 
 /** `name`, with the reason why it is skipped. */
-export function titled(name: string, reason: string | undefined): string {
-  return reason === undefined ? name : `${name} (skipped: ${reason})`;
-}
-
 export const PROC_AND_DEV: readonly MountOperation[] = [
   { kind: 'proc', target: '/proc' },
   { kind: 'tmpfs', target: '/dev', mode: 0o755, readonly: false, flags: ['nosuid'] },
