@@ -47,9 +47,11 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   signal.throwIfAborted();
   const machine = thisMachine();
   const { dockerConfig, environment = {} } = options;
-  const [stored, about, network] = await Promise.all([
+  const aboutMachine = async (): Promise<readonly Finding[]> =>
+    await machineFindings({ facts: await readFacts(), machine, signal });
+  const [stored, about, network] = await allEnded([
     withStore(options, signal),
-    readFacts().then((facts) => machineFindings({ facts, machine, signal })),
+    aboutMachine(),
     networkFindings({ dockerConfig, environment }),
   ]);
   signal.throwIfAborted();
@@ -59,6 +61,14 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
     isolation: run.isolation,
     findings: [...run.findings, ...findings, ...about, ...network],
   };
+}
+
+/** Like `Promise.all()`, but not before all have ended: the store is still in use while one of them is. */
+async function allEnded<const T extends readonly Promise<unknown>[]>(
+  work: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
 }
 
 interface Stored {
@@ -81,7 +91,7 @@ async function withStore(
   const workspace = await store.openWorkspace();
   const scratch = workspace.path;
   try {
-    const [run, stored, platforms] = await Promise.all([
+    const [run, stored, platforms] = await allEnded([
       runFindings({ binary, scratch, machine: thisMachine(), isolation }),
       storeFindings(store.path),
       platformFindings({ host: hostPlatform(process.arch), scratch, signal }),
