@@ -11,7 +11,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,8 +86,16 @@ function ensureHelper() {
 function ensureBundle() {
   const inputs = ['src', 'parser', 'cache', 'package.json', '.ci/build.mjs', STAMPS.packages];
   const isSource = (name) => name.endsWith('.ts');
-  const faces = ['native/index.ts', 'native/protocol.ts'];
-  if (isFresh(STAMPS.bundle, [...inputs, ...faces].map(inRoot), isSource)) return;
+  // Not all of native/: its target/ is large.
+  const faces = readdirSync(inRoot('native')).filter(isSource);
+  if (
+    isFresh(
+      STAMPS.bundle,
+      [...inputs, ...faces.map((name) => `native/${name}`)].map(inRoot),
+      isSource,
+    )
+  )
+    return;
   say('the bundle into dist');
   setUp('node', ['.ci/build.mjs'], env);
 }
