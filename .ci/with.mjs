@@ -87,15 +87,8 @@ function ensureBundle() {
   const inputs = ['src', 'parser', 'cache', 'package.json', '.ci/build.mjs', STAMPS.packages];
   const isSource = (name) => name.endsWith('.ts');
   // Not all of native/: its target/ is large.
-  const faces = readdirSync(inRoot('native')).filter(isSource);
-  if (
-    isFresh(
-      STAMPS.bundle,
-      [...inputs, ...faces.map((name) => `native/${name}`)].map(inRoot),
-      isSource,
-    )
-  )
-    return;
+  const faces = readdirSync(inRoot('native')).filter(isSource).map((name) => `native/${name}`);
+  if (isFresh(STAMPS.bundle, [...inputs, ...faces].map(inRoot), isSource)) return;
   say('the bundle into dist');
   setUp('node', ['.ci/build.mjs'], env);
 }
