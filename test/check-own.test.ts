@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { build, type BuildEvent, type BuildOptions, check, fix, hasCode } from '../src/index.ts';
 import { makeImage } from './support/image.ts';
+import { inContext } from './support/in-context.ts';
 import { startRegistry } from './support/registry.ts';
 import { runOn } from './support/run-command.ts';
-import { withDirectory } from './support/temporary.ts';
 
-async function inContext<T>(text: string, use: (options: BuildOptions) => Promise<T>): Promise<T> {
-  return await withDirectory(async (folder) => {
-    const context = join(folder, 'context');
-    await mkdir(context);
-    await writeFile(join(context, 'Dockerfile'), text);
-    return await use({ context, store: join(folder, 'store'), platform: 'linux/amd64' });
-  });
+async function onAmd64<T>(text: string, use: (options: BuildOptions) => Promise<T>): Promise<T> {
+  return await inContext(text, use, { platform: 'linux/amd64' });
 }
 
 const TOKEN = `ghp_${'a1B2'.repeat(9)}`;
@@ -23,7 +16,7 @@ const SEVERE = `FROM scratch\nLABEL t=${TOKEN}\n`;
 describe('own checks', () => {
   it('tell notes in a check, where they are no failure, even with error=true', async () => {
     const text = `# check=error=true\n${NOTE}`;
-    const { warnings, error } = await inContext(text, check);
+    const { warnings, error } = await onAmd64(text, check);
     assert.deepEqual(
       warnings.map(({ rule, level }) => [rule, level]),
       [['UnusedStage', 'note']],
@@ -35,9 +28,9 @@ describe('own checks', () => {
   });
 
   it('tell warnings in a check, where error=true makes them fail', async () => {
-    const { warnings, error } = await inContext(SEVERE, check);
+    const { warnings, error } = await onAmd64(SEVERE, check);
     assert.deepEqual([warnings[0]?.rule, error], ['CredentialInDockerfile', undefined]);
-    const failed = await inContext(`# check=error=true\n${SEVERE}${NOTE}`, check);
+    const failed = await onAmd64(`# check=error=true\n${SEVERE}${NOTE}`, check);
     assert.ok(hasCode(failed.error, 'ERR_INSTRUCTION_INVALID'));
     assert.match(failed.error.message, /for rules: CredentialInDockerfile$/);
     assert.equal((await runOn(SEVERE, '--check')).code, 1);
@@ -49,7 +42,7 @@ describe('own checks', () => {
 
   it('tell a build only what is severe', async () => {
     const noticesOf = async (text: string): Promise<readonly string[]> =>
-      await inContext(text, async (options) => {
+      await onAmd64(text, async (options) => {
         const notices: string[] = [];
         const onEvent = (event: BuildEvent): void => {
           if (event.kind === 'notice') notices.push(event.message.split(':')[0] ?? '');
@@ -64,7 +57,7 @@ describe('own checks', () => {
 
   it('hold where a base image cannot be had, but wait where the Dockerfile is wrong', async () => {
     const rules = async (text: string): Promise<readonly string[]> =>
-      (await inContext(text, check)).warnings.map(({ rule }) => rule);
+      (await onAmd64(text, check)).warnings.map(({ rule }) => rule);
     const text = 'FROM localhost:1/a\nRUN apk add b\n';
     assert.deepEqual(await rules(text), ['UnpinnedBase', 'ApkCacheKept']);
     assert.deepEqual(await rules(`${text}RUM c\n`), []);
@@ -77,7 +70,7 @@ describe('own checks', () => {
       const fixed = async (config: object): Promise<readonly [string, readonly string[]]> => {
         registry.add('base', '1', await makeImage({ config }));
         const text = `FROM ${registry.host}/base:1\nCMD run it\n`;
-        const { source, warnings } = await inContext(text, fix);
+        const { source, warnings } = await onAmd64(text, fix);
         return [source.split('\n')[1] ?? '', warnings.map(({ rule }) => rule)];
       };
       assert.deepEqual(await fixed({}), ['CMD ["run", "it"]', ['RunsAsRoot']]);

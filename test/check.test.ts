@@ -1,24 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type BuildEvent, type BuildOptions, build, check, hasCode } from '../src/index.ts';
-import { withDirectory } from './support/temporary.ts';
-
-type Files = Readonly<Record<string, string>>;
-
-/** Calls with a context of these files and a store of its own. */
-async function inContext<T>(
-  files: Files,
-  use: (options: BuildOptions) => Promise<T>,
-  more: Partial<BuildOptions> = {},
-): Promise<T> {
-  return await withDirectory(async (folder) => {
-    const context = join(folder, 'context');
-    await mkdir(context);
-    for (const [name, text] of Object.entries(files)) await writeFile(join(context, name), text);
-    return await use({ context, store: join(folder, 'store'), ...more });
-  });
-}
+import { type Files, inContext } from './support/in-context.ts';
 
 async function rulesOf(files: Files, more?: Partial<BuildOptions>): Promise<readonly string[]> {
   const { warnings, error } = await inContext(files, check, more);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import {
   build,
   type BuildEvent,
@@ -14,25 +14,9 @@ import {
   listContext,
 } from '../src/index.ts';
 import { makeImage } from './support/image.ts';
+import { type Files, inContext } from './support/in-context.ts';
 import { startRegistry } from './support/registry.ts';
 import { tar } from './support/tar.ts';
-import { withDirectory } from './support/temporary.ts';
-
-type Files = Readonly<Record<string, string>>;
-
-async function inContext<T>(
-  files: Files,
-  use: (options: BuildOptions & { readonly context: string }) => Promise<T>,
-): Promise<T> {
-  return await withDirectory(async (folder) => {
-    const context = join(folder, 'context');
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(context, name)), { recursive: true });
-      await writeFile(join(context, name), content);
-    }
-    return await use({ context, store: join(folder, 'store') });
-  });
-}
 
 async function listOf(files: Files, more: Partial<ContextOptions> = {}): Promise<ContextListing> {
   return await inContext(files, async (options) => await listContext({ ...options, ...more }));

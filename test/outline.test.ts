@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   type BuildOptions,
   hasCode,
@@ -10,21 +8,8 @@ import {
   type TargetsResult,
 } from '../src/index.ts';
 import { makeImage } from './support/image.ts';
+import { inContext } from './support/in-context.ts';
 import { startRegistry } from './support/registry.ts';
-import { withDirectory } from './support/temporary.ts';
-
-async function inContext<T>(
-  dockerfile: string,
-  use: (options: BuildOptions) => Promise<T>,
-  more: Partial<BuildOptions> = {},
-): Promise<T> {
-  return await withDirectory(async (folder) => {
-    const context = join(folder, 'context');
-    await mkdir(context);
-    await writeFile(join(context, 'Dockerfile'), dockerfile);
-    return await use({ context, store: join(folder, 'store'), ...more });
-  });
-}
 
 /** `name=value (description) line` of each. */
 async function argsOf(dockerfile: string, more?: Partial<BuildOptions>): Promise<string[]> {
