@@ -87,7 +87,9 @@ function ensureBundle() {
   const inputs = ['src', 'parser', 'cache', 'package.json', '.ci/build.mjs', STAMPS.packages];
   const isSource = (name) => name.endsWith('.ts');
   // Not all of native/: its target/ is large.
-  const faces = readdirSync(inRoot('native')).filter(isSource).map((name) => `native/${name}`);
+  const faces = readdirSync(inRoot('native'))
+    .filter(isSource)
+    .map((name) => `native/${name}`);
   if (isFresh(STAMPS.bundle, [...inputs, ...faces].map(inRoot), isSource)) return;
   say('the bundle into dist');
   setUp('node', ['.ci/build.mjs'], env);
