@@ -95,18 +95,20 @@ impl Cgroup {
     ) -> Result<(), Error> {
         let parent = hierarchy.parent(spec.parent.as_deref());
         let group = match make_parents(&parent, &hierarchy.root, controller)
-            .and_then(|()| Group::create(&parent, controller))
+            .and_then(|()| Group::create(&parent))
         {
             Ok(group) => group,
-            Err(errno) => return self.refuse(controller, &parent, errno),
+            Err(errno) => {
+                self.refuse(controller, &parent, errno);
+                return Ok(());
+            }
         };
-        let settings = settings_v1(controller, spec);
         if controller == "cpuset" {
             for name in ["cpuset.cpus", "cpuset.mems"] {
                 inherit(&parent, &group.path, name);
             }
         }
-        self.apply(&group, &settings)?;
+        self.apply(&group, &settings_v1(controller, spec))?;
         self.groups.push(group);
         Ok(())
     }
@@ -123,36 +125,32 @@ impl Cgroup {
                 .for_each(|controller| self.tell(controller, "the machine does not have it"));
             return Ok(());
         };
-        let given = spec.parent.as_deref();
-        let candidates = match given {
-            Some(_) => vec![hierarchy.parent(given)],
+        let candidates = match spec.parent.as_deref() {
             None => hierarchy.upwards(),
+            given => {
+                let parent = hierarchy.parent(given);
+                // What cannot be made is refused below.
+                let _ = make_parents(&parent, &hierarchy.root, "");
+                vec![parent]
+            }
         };
-        if given.is_some() {
-            let _ = make_parents(&hierarchy.parent(given), &hierarchy.root, "");
-        }
-        let mut best: Option<(PathBuf, Vec<&str>)> = None;
+        let mut best: (PathBuf, Vec<&str>) = (PathBuf::new(), Vec::new());
         let mut reason = "the machine does not delegate it".to_owned();
         for candidate in candidates {
             match hands_on(&candidate, &hierarchy.root, controllers) {
-                Ok(had) if best.as_ref().is_none_or(|(_, most)| had.len() > most.len()) => {
-                    best = Some((candidate, had));
-                }
+                Ok(had) if had.len() > best.1.len() => best = (candidate, had),
                 Ok(_) => {}
                 Err(errno) => reason = format!("{}: {errno}", candidate.display()),
             }
         }
-        let had = best
-            .as_ref()
-            .map(|(_, had)| had.clone())
-            .unwrap_or_default();
+        let (parent, had) = best;
         for controller in controllers.iter().filter(|name| !had.contains(name)) {
             self.tell(controller, &reason);
         }
-        let Some((parent, _)) = best.filter(|(_, had)| !had.is_empty()) else {
+        if had.is_empty() {
             return Ok(());
-        };
-        let group = Group::create(&parent, "").map_err(at(&parent, Error::Cgroup))?;
+        }
+        let group = Group::create(&parent).map_err(at(&parent, Error::Cgroup))?;
         let settings: Vec<Setting> = had
             .iter()
             .flat_map(|controller| settings_v2(controller, spec))
@@ -173,7 +171,7 @@ impl Cgroup {
             let Err(error) = outcome else { continue };
             match Errno::from_io_error(&error).unwrap_or(Errno::IO) {
                 errno @ (Errno::NOENT | Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-                    self.refuse(limit, &path, errno)?;
+                    self.refuse(limit, &path, errno);
                 }
                 errno => return Err(at(format!("{limit} to {value}"), Error::CgroupLimit)(errno)),
             }
@@ -181,9 +179,8 @@ impl Cgroup {
         Ok(())
     }
 
-    fn refuse(&mut self, limit: &str, path: &Path, errno: Errno) -> Result<(), Error> {
+    fn refuse(&mut self, limit: &str, path: &Path, errno: Errno) {
         self.tell(limit, &format!("{}: {errno}", path.display()));
-        Ok(())
     }
 
     fn tell(&mut self, controller: &str, reason: &str) {
@@ -214,7 +211,7 @@ impl Drop for Group {
 
 impl Group {
     /// A new one, in a parent that is there; the dead ones beside it are removed.
-    fn create(parent: &Path, _controller: &str) -> Result<Group, Errno> {
+    fn create(parent: &Path) -> Result<Group, Errno> {
         sweep(parent);
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);

@@ -64,7 +64,6 @@ pub struct HoleReader {
 }
 
 impl HoleReader {
-    #[allow(clippy::unnecessary_cast)] // The types of stat's fields differ between targets.
     pub fn new(file: File, stat: &Stat) -> HoleReader {
         let size = stat.st_size as u64;
         HoleReader {

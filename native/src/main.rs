@@ -52,8 +52,9 @@ mod seccomp;
 mod serve;
 mod source;
 mod sparse;
+mod stage;
 mod stat_cache;
-#[allow(unsafe_code)]
+#[allow(unsafe_code)] // Here, and nowhere else.
 mod sys;
 mod tar_header;
 mod tar_reader;

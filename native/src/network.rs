@@ -20,33 +20,36 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What connects a RUN, for as long as it lives.
+/// What connects a RUN, for as long as it lives. Dropped in this order.
 pub struct Connected {
-    tool: Option<Tool>,
+    tool: Tool,
     program: PathBuf,
-    place: PathBuf,
+    namespace: Namespace,
 }
 
-impl Drop for Connected {
+struct Tool(Child);
+
+impl Drop for Tool {
     fn drop(&mut self) {
-        if let Some(tool) = &mut self.tool {
-            let _ = tool.child.kill();
-            let _ = tool.child.wait();
-        }
-        let _ = rustix::mount::unmount(&self.place, UnmountFlags::DETACH);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-struct Tool {
-    child: Child,
-    ended: OwnedFd,
+/// Where it is mounted.
+struct Namespace(PathBuf);
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, UnmountFlags::DETACH);
+    }
 }
 
 impl Connected {
     /// Why the network is no more, once the tool has ended.
     fn failure(&mut self) -> Error {
-        let status = self.tool.as_mut().and_then(|tool| tool.child.wait().ok());
-        let words = std::fs::read_to_string(log_of(&self.place)).unwrap_or_default();
+        let status = self.tool.0.wait().ok();
+        let words = std::fs::read_to_string(log_of(&self.namespace.0)).unwrap_or_default();
         let status = status.map_or_else(String::new, |status| format!("{status}: "));
         let reason = format!("it ended before the step did ({status}{})", reason(&words));
         connection(&self.program, reason)(Errno::NETDOWN)
@@ -63,17 +66,17 @@ pub fn with_network<T>(
     let Some(connected) = connected else {
         return work();
     };
+    let failed = || at(&connected.program, Error::NetworkTool);
+    let ended = end_of(&connected.tool).map_err(failed())?;
     let is_cut_off = AtomicBool::new(false);
-    let (until, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(at("", Error::NetworkTool))?;
+    let (until, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(failed())?;
     let outcome = std::thread::scope(|scope| {
-        if let Some(Tool { ended, .. }) = &connected.tool {
-            scope.spawn(|| {
-                if ends_before(ended, &until) {
-                    is_cut_off.store(true, Ordering::Release);
-                    cancel.cancel();
-                }
-            });
-        }
+        scope.spawn(|| {
+            if ends_before(&ended, &until) {
+                is_cut_off.store(true, Ordering::Release);
+                cancel.cancel();
+            }
+        });
         let outcome = work();
         drop(stop);
         outcome
@@ -82,6 +85,12 @@ pub fn with_network<T>(
         Err(Error::Cancelled) if is_cut_off.load(Ordering::Acquire) => Err(connected.failure()),
         outcome => outcome,
     }
+}
+
+/// A descriptor that can be read when it has ended.
+fn end_of(tool: &Tool) -> Result<OwnedFd, Errno> {
+    let pid = i32::try_from(tool.0.id()).ok().and_then(Pid::from_raw);
+    pidfd_open(pid.ok_or(Errno::SRCH)?, PidfdFlags::empty())
 }
 
 fn ends_before(tool: &OwnedFd, until: &OwnedFd) -> bool {
@@ -102,16 +111,15 @@ pub fn connect(connection: &Connection, cancel: &Cancel) -> Result<Connected, Er
     let place = &connection.place;
     File::create(place).map_err(at(place, Error::NetworkNamespace))?;
     make_namespace(place).map_err(at(place, Error::NetworkNamespace))?;
-    let mut connected = Connected {
-        tool: None,
-        program: connection.program.clone(),
-        place: place.clone(),
-    };
+    let namespace = Namespace(place.clone());
     let log = log_of(place);
-    let child = start(connection, &log)?;
-    let tool = connected.tool.insert(watched(child, connection)?);
-    await_ready(&mut tool.child, connection, &log, cancel)?;
-    Ok(connected)
+    let mut tool = Tool(start(connection, &log)?);
+    await_ready(&mut tool.0, connection, &log, cancel)?;
+    Ok(Connected {
+        tool,
+        program: connection.program.clone(),
+        namespace,
+    })
 }
 
 fn make_namespace(place: &Path) -> Result<(), Errno> {
@@ -125,21 +133,6 @@ fn make_namespace(place: &Path) -> Result<(), Errno> {
         .map_err(failed)?
         .join()
         .unwrap_or(Err(Errno::NOTRECOVERABLE))
-}
-
-fn watched(mut child: Child, connection: &Connection) -> Result<Tool, Error> {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let ended = pid
-        .ok_or(Errno::SRCH)
-        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
-    match ended {
-        Ok(ended) => Ok(Tool { child, ended }),
-        Err(errno) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(at(&connection.program, Error::NetworkTool)(errno))
-        }
-    }
 }
 
 /// Its output tells when it is ready; what it has to say goes to a file, which cannot be full.

@@ -7,23 +7,17 @@
 //! Device nodes work where the `device` operation put them and in a devpts, and nowhere else: all other
 //! mounts are `nodev`, whether asked or not. In mode `root` the command may make nodes of the host's
 //! disks, as images do in Docker, where the device cgroup keeps them from being opened (DECISIONS.md).
-//!
-//! The directory that the caller gives for the root holds a tmpfs of our own, with a place for the
-//! root and a few for what is mounted from; all but the root is gone when the old root is.
 
 use crate::base64;
 use crate::error::{Error, at};
-use crate::mount::{
-    self, attach, clone_tree, filesystem, inert, open_at, open_path, overlay, resolve_in, restrict,
-};
-use crate::owner::{self, Owner};
+use crate::mount::{self, attach, clone_tree, filesystem, inert, overlay, resolve_in, restrict};
 use crate::protocol::{MountFlag, MountOperation, RunRequest};
+use crate::stage::Stage;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags};
-use std::io::Write as _;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 type Sys<T> = Result<T, Errno>;
 
@@ -31,38 +25,25 @@ type Sys<T> = Result<T, Errno>;
 pub struct Root {
     /// The overlay's root directory.
     root: OwnedFd,
-    /// The tmpfs beneath: `root`, `empty`, `overlay`, `file-…`.
-    stage: OwnedFd,
-    files: usize,
+    stage: Stage,
 }
 
 impl Root {
     /// Mounts the overlay of the request's layers.
     pub fn mount(request: &RunRequest) -> Result<Root, Error> {
         let failed = || at(&request.root, Error::RootFilesystem);
-        let place = open_path(&request.root).map_err(failed())?;
-        let stage = filesystem("tmpfs", &[("mode", "0700")], MountAttrFlags::empty())
-            .and_then(|tree| attach(&tree, &place).map(|()| tree))
-            .map_err(failed())?;
-        for name in ["root", "empty", "overlay"] {
-            rustix::fs::mkdirat(&stage, name, Mode::from_raw_mode(0o755)).map_err(failed())?;
-        }
-        let target = open_at(&stage, "root").map_err(failed())?;
+        let stage = Stage::mount(&request.root).map_err(failed())?;
+        let target = stage.root().map_err(failed())?;
         // Its mode is that of the root directory, whatever the umask was where it was made.
         let mode = Mode::from_raw_mode(0o755);
         rustix::fs::chmodat(CWD, &request.upper, mode, AtFlags::empty())
             .map_err(at(&request.upper, Error::RootFilesystem))?;
         let writable = Some((request.upper.as_path(), request.work.as_path()));
-        let layers = or_empty(&request.layers, &empty_in(&stage));
-        overlay(&layers, writable, &target)?;
+        overlay(&stage.or_empty(&request.layers), writable, &target)?;
         // Opened again, the name leads to what was mounted on it.
-        let root = open_at(&stage, "root").map_err(failed())?;
+        let root = stage.root().map_err(failed())?;
         restrict(&root, MountAttrFlags::MOUNT_ATTR_NODEV, false).map_err(failed())?;
-        Ok(Root {
-            root,
-            stage,
-            files: 0,
-        })
+        Ok(Root { root, stage })
     }
 
     /// Performs the operations in order.
@@ -118,7 +99,7 @@ impl Root {
                 readonly,
             } => {
                 let writable = upper.as_deref().zip(work.as_deref());
-                let tree = self.overlay_part(layers, writable, subpath)?;
+                let tree = self.stage.overlay_part(layers, writable, subpath)?;
                 self.place(&tree, target, attributes(&[], *readonly), false)
             }
             MountOperation::Proc { target } => self.mount_filesystem("proc", &[], inert(), target),
@@ -154,7 +135,8 @@ impl Root {
                 let bytes = base64::decode(content)
                     .ok_or_else(|| Error::Request(format!("bad base64 for {target:?}")))?;
                 let tree = self
-                    .stage_file(&bytes, *mode, owner)
+                    .stage
+                    .file(&bytes, *mode, owner)
                     .map_err(at(target, Error::Mount))?;
                 self.place(&tree, target, attributes(flags, *readonly), false)
             }
@@ -274,19 +256,14 @@ impl Root {
             outcome => outcome.map_err(at(&source, Error::MountSource))?,
         };
         self.make_stub(target)?;
-        let name = self.new_name();
-        match mount::device_like(&host, &self.stage, &name) {
-            Ok(node) => self.place(&node, target, inert() - nodev(), false),
+        let attributes = inert() - MountAttrFlags::MOUNT_ATTR_NODEV;
+        match self.stage.device_like(&host) {
+            Ok(node) => self.place(&node, target, attributes, false),
             Err(_) => {
-                let attributes = (inert() - nodev()) | MountAttrFlags::MOUNT_ATTR_RDONLY;
-                self.place(&host, target, attributes, false)
+                let readonly = attributes | MountAttrFlags::MOUNT_ATTR_RDONLY;
+                self.place(&host, target, readonly, false)
             }
         }
-    }
-
-    fn new_name(&mut self) -> String {
-        self.files += 1;
-        format!("file-{}", self.files)
     }
 
     /// An empty file, to mount another on.
@@ -298,50 +275,6 @@ impl Root {
         .map_err(at(target, Error::MountTarget))
     }
 
-    /// Mounts the overlay where nobody sees it, and takes out the part that is asked for.
-    fn overlay_part(
-        &self,
-        layers: &[PathBuf],
-        writable: Option<(&Path, &Path)>,
-        subpath: &Path,
-    ) -> Result<OwnedFd, Error> {
-        let hidden = open_at(&self.stage, "overlay").map_err(at(subpath, Error::Mount))?;
-        let empty = empty_in(&self.stage);
-        let mut layers = or_empty(layers, &empty);
-        if layers.len() == 1 && writable.is_none() {
-            // An overlay without an upper directory needs two.
-            layers.insert(0, empty);
-        }
-        overlay(&layers, writable, &hidden)?;
-        let mounted = open_at(&self.stage, "overlay").map_err(at(subpath, Error::Mount))?;
-        let part = resolve_in(&mounted, subpath)
-            .and_then(|part| clone_tree(&part, "", false))
-            .map_err(at(subpath, Error::MountSource));
-        let path = format!("/proc/self/fd/{}", mounted.as_raw_fd());
-        rustix::mount::unmount(path, UnmountFlags::DETACH).map_err(at(subpath, Error::Mount))?;
-        part
-    }
-
-    fn stage_file(&mut self, bytes: &[u8], mode: u32, owner: (Uid, Gid)) -> Sys<OwnedFd> {
-        let name = self.new_name();
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.stage, &name, flags, Mode::from_raw_mode(0o600))?;
-        let mut file = std::fs::File::from(file);
-        file.write_all(bytes)
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        match rustix::fs::fchown(&file, Some(owner.0), Some(owner.1)) {
-            Err(Errno::INVAL) if owner::only_one_id() => {
-                let (uid, gid) = (owner.0.as_raw(), owner.1.as_raw());
-                owner::write(file.as_fd(), Owner::new(uid, gid))?;
-            }
-            // Where one id is all there is, everybody is it.
-            Ok(()) | Err(Errno::INVAL) => {}
-            Err(errno) => return Err(errno),
-        }
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        clone_tree(&self.stage, &name, false)
-    }
-
     fn mask(&self, target: &Path) -> Result<(), Error> {
         let Some(onto) = self.resolve_existing(target)? else {
             return Ok(());
@@ -349,7 +282,7 @@ impl Root {
         let kind = rustix::fs::statat(&onto, "", AtFlags::EMPTY_PATH)
             .map(|stat| FileType::from_raw_mode(stat.st_mode));
         let tree = match kind {
-            Ok(FileType::Directory) => clone_tree(&self.stage, "empty", false),
+            Ok(FileType::Directory) => self.stage.empty_directory(),
             Ok(_) => clone_tree(CWD, "/dev/null", false),
             Err(errno) => Err(errno),
         };
@@ -401,20 +334,4 @@ fn attributes(flags: &[MountFlag], readonly: bool) -> MountAttrFlags {
         };
     }
     attributes
-}
-
-fn nodev() -> MountAttrFlags {
-    MountAttrFlags::MOUNT_ATTR_NODEV
-}
-
-fn empty_in(stage: &OwnedFd) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/empty", stage.as_raw_fd()))
-}
-
-/// The layers, or a directory that is empty: FROM scratch.
-fn or_empty(layers: &[PathBuf], empty: &Path) -> Vec<PathBuf> {
-    if layers.is_empty() {
-        return vec![empty.to_owned()];
-    }
-    layers.to_vec()
 }

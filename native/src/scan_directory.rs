@@ -80,7 +80,6 @@ pub fn scan_directory(
                 root: &root,
                 format: request.format,
                 path: &request.path,
-                may_leave_out: request.format == DirectoryFormat::Context,
                 cancel,
             };
             let jobs = Arc::clone(&jobs);
@@ -287,8 +286,6 @@ struct Hasher<'a> {
     root: &'a OwnedFd,
     format: DirectoryFormat,
     path: &'a Path,
-    /// Of a context, files that nobody copies need not be readable (CTX-8).
-    may_leave_out: bool,
     cancel: &'a Cancel,
 }
 
@@ -316,7 +313,8 @@ impl Hasher<'_> {
         let shown = self.path.join(OsStr::from_bytes(&entry.path));
         let file = match open_beneath(self.root.as_fd(), &entry.path) {
             Err(errno) if is_gone(errno) => return Err(Error::ContentChanged { path: shown }),
-            Err(Errno::ACCESS) if self.may_leave_out => {
+            // Files of a context that nobody copies need not be readable (CTX-8).
+            Err(Errno::ACCESS) if self.format == DirectoryFormat::Context => {
                 item.state = State::Unreadable;
                 return Ok(());
             }

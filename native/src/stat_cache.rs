@@ -42,14 +42,13 @@ impl Fingerprint {
         (self.device, self.inode)
     }
 
-    #[allow(clippy::unnecessary_cast)] // The types of stat's fields differ between targets.
     pub fn of(stat: &Stat) -> Fingerprint {
         Fingerprint {
-            device: stat.st_dev as u64,
-            inode: stat.st_ino as u64,
+            device: stat.st_dev,
+            inode: stat.st_ino,
             size: stat.st_size as u64,
-            mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
-            ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+            mtime: (stat.st_mtime, stat.st_mtime_nsec as u32),
+            ctime: (stat.st_ctime, stat.st_ctime_nsec as u32),
         }
     }
 }
@@ -219,7 +218,6 @@ impl StatCacheWriter {
 
 /// By how many seconds the clock that stamps the files may be behind ours: other machines' are not set
 /// by us.
-#[allow(clippy::unnecessary_cast)] // The type of the magic number differs between targets.
 fn skew(root: BorrowedFd<'_>) -> i64 {
     /// NFS, SMB (three), FUSE and virtiofs, 9p, Ceph, AFS, and the shared folders of VirtualBox and VMware.
     const REMOTE: [u32; 10] = [

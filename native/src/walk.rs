@@ -286,7 +286,6 @@ pub fn take_owner(entry: &mut Entry, owner: Option<Owner>) {
 }
 
 /// Whoever owns a context's files on this machine, the build has them from root: not even identity tells.
-#[allow(clippy::unnecessary_cast)] // The types of stat's fields differ between targets.
 fn entry(path: &[u8], kind: Kind, stat: &Stat, format: DirectoryFormat) -> Entry {
     let is_whiteout = kind == Kind::Whiteout;
     let mut entry = Entry::new(path.to_vec(), kind, 0);
@@ -295,7 +294,7 @@ fn entry(path: &[u8], kind: Kind, stat: &Stat, format: DirectoryFormat) -> Entry
         if format == DirectoryFormat::Layer {
             (entry.uid, entry.gid) = (stat.st_uid, stat.st_gid);
         }
-        (entry.mtime, entry.nsec) = (stat.st_mtime as i64, stat.st_mtime_nsec as u32);
+        (entry.mtime, entry.nsec) = (stat.st_mtime, stat.st_mtime_nsec as u32);
     }
     entry
 }

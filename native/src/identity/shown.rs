@@ -56,7 +56,7 @@ pub fn stat_bytes(place: &Place, owner: Owner) -> Sys<sys::StatBytes> {
 /// What statx(2) tells of a place.
 pub fn statx_bytes(place: &Place, owner: Owner, (flags, mask): (u32, u32)) -> Sys<sys::StatxBytes> {
     let flags = (flags & !NOFOLLOW) | place.flags().bits();
-    let mut bytes = sys::statx(None, &place.path, flags as i32, mask)?;
+    let mut bytes = sys::statx(&place.path, flags as i32, mask)?;
     let mode = u32::from(u16::from_ne_bytes([bytes[28], bytes[29]]));
     let mode = shown_mode(mode, owner) as u16;
     put(&mut bytes, 20, &owner.uid.to_ne_bytes());

@@ -3,10 +3,10 @@
 
 use crate::owner::{ATTRIBUTE, Owner};
 use crate::sys::notify as sys;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, XattrFlags};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, StatxFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 type Sys<T> = Result<T, Errno>;
@@ -124,7 +124,7 @@ impl View {
         let mut flags = OFlags::PATH | OFlags::CLOEXEC;
         flags.set(OFlags::NOFOLLOW, !place.follow);
         let fd = rustix::fs::open(&*place.path, flags, Mode::empty())?;
-        let link = format!("self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
+        let link = format!("self/fd/{}", fd.as_raw_fd());
         let read = || rustix::fs::readlinkat(&self.proc, &link, Vec::new());
         let path = match self.within {
             None => read(),
@@ -149,7 +149,7 @@ impl View {
     /// original for a while.
     pub fn upper_inode(&self, path: &[u8]) -> Sys<Inode> {
         let path = CString::new(path).map_err(|_| Errno::INVAL)?;
-        facts(Some(self.upper.as_fd()), &path, libc::AT_SYMLINK_NOFOLLOW).map(|facts| facts.inode)
+        facts(self.upper.as_fd(), &path, AtFlags::SYMLINK_NOFOLLOW).map(|facts| facts.inode)
     }
 
     pub fn umask_of(&self, thread: u32) -> Sys<Mode> {
@@ -181,7 +181,7 @@ impl Place {
     }
 
     pub fn facts(&self) -> Sys<Facts> {
-        facts(None, &self.path, self.flags().bits() as i32)
+        facts(CWD, &self.path, self.flags())
     }
 
     /// The kept owner; None when there is none, and when there can be none.
@@ -211,7 +211,7 @@ impl Place {
     /// Gives it to root, who owns it: the kernel copies it up, and takes bits and capabilities away.
     pub fn chown(&self) -> Sys<()> {
         let (root, group) = (Some(Uid::ROOT), Some(Gid::ROOT));
-        rustix::fs::chownat(rustix::fs::CWD, &*self.path, root, group, self.flags())
+        rustix::fs::chownat(CWD, &*self.path, root, group, self.flags())
     }
 
     /// The names of the attributes, each ended by a zero.
@@ -226,19 +226,17 @@ impl Place {
     }
 }
 
-fn facts(directory: Option<BorrowedFd<'_>>, path: &CStr, flags: i32) -> Sys<Facts> {
-    let mask = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
-    let bytes = sys::statx(directory, path, flags, mask)?;
-    let word = |at: usize| u32::from_ne_bytes([0, 1, 2, 3].map(|byte| bytes[at + byte]));
-    let long = |at: usize| u64::from_ne_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|b| bytes[at + b]));
+fn facts(directory: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Sys<Facts> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let stat = rustix::fs::statx(directory, path, flags, wanted)?;
     Ok(Facts {
-        mode: u32::from(u16::from_ne_bytes([bytes[28], bytes[29]])),
-        uid: word(20),
-        gid: word(24),
+        mode: stat.stx_mode.into(),
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
         inode: Inode {
-            device: (word(136), word(140)),
-            number: long(32),
-            born: (long(80) as i64, word(88)),
+            device: (stat.stx_dev_major, stat.stx_dev_minor),
+            number: stat.stx_ino,
+            born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
         },
     })
 }

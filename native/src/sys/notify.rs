@@ -151,14 +151,8 @@ pub fn answer_file(
 
 /// Reads a process's memory; less than the buffer when not all of it is there.
 pub fn read_memory(thread: u32, address: u64, buffer: &mut [u8]) -> Result<usize> {
-    let ours = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
-    let theirs = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: buffer.len(),
-    };
+    let theirs = span(address as *mut u8, buffer.len());
+    let ours = span(buffer.as_mut_ptr(), buffer.len());
     // SAFETY: `ours` is the buffer; what `theirs` is, the kernel checks.
     let read = unsafe {
         libc::process_vm_readv(thread as i32, &raw const ours, 1, &raw const theirs, 1, 0)
@@ -168,14 +162,8 @@ pub fn read_memory(thread: u32, address: u64, buffer: &mut [u8]) -> Result<usize
 
 /// Writes all of the bytes, or fails.
 pub fn write_memory(thread: u32, address: u64, bytes: &[u8]) -> Result<()> {
-    let ours = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
-    let theirs = libc::iovec {
-        iov_base: address as *mut libc::c_void,
-        iov_len: bytes.len(),
-    };
+    let theirs = span(address as *mut u8, bytes.len());
+    let ours = span(bytes.as_ptr().cast_mut(), bytes.len());
     // SAFETY: `ours` is only read; what `theirs` is, the kernel checks.
     let written = unsafe {
         libc::process_vm_writev(thread as i32, &raw const ours, 1, &raw const theirs, 1, 0)
@@ -183,6 +171,13 @@ pub fn write_memory(thread: u32, address: u64, bytes: &[u8]) -> Result<()> {
     match checked(written as i64)? {
         count if count as usize == bytes.len() => Ok(()),
         _ => Err(Errno::FAULT),
+    }
+}
+
+fn span(start: *mut u8, length: usize) -> libc::iovec {
+    libc::iovec {
+        iov_base: start.cast(),
+        iov_len: length,
     }
 }
 
@@ -242,19 +237,14 @@ pub fn stat(path: &CStr, flags: i32) -> Result<StatBytes> {
 /// The size of the kernel's `struct statx`.
 pub type StatxBytes = [u8; 256];
 
-/// statx(2) in the kernel's form; a relative path is one from `directory`, or from the working directory.
-pub fn statx(
-    directory: Option<BorrowedFd<'_>>,
-    path: &CStr,
-    flags: i32,
-    mask: u32,
-) -> Result<StatxBytes> {
+/// statx(2) in the kernel's form.
+pub fn statx(path: &CStr, flags: i32, mask: u32) -> Result<StatxBytes> {
     let mut stat = [0; 256];
     // SAFETY: the kernel writes a statx, which has 256 bytes, at any address.
     checked(unsafe {
         libc::syscall(
             libc::SYS_statx,
-            directory.map_or(libc::AT_FDCWD, |fd| fd.as_raw_fd()),
+            libc::AT_FDCWD,
             path.as_ptr(),
             flags,
             mask,
