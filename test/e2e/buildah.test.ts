@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerConfig } from '../../src/oci/image.ts';
-import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { type Account, withAccount, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
 import { writeCompareContext } from '../support/compare-context.ts';
 import { type ImageFile, type ReadImage, readImage } from '../support/layout-files.ts';
@@ -17,8 +17,7 @@ describe("Buildah's image of the same Dockerfile", function () {
   this.timeout(120_000);
 
   test('has the same config and the same files', async () => {
-    const account = await openAccount('root');
-    try {
+    await withAccount('root', async (account) => {
       const base = (await busyboxBase(account)).folder;
       const context = await account.copyFixture('compare');
       await writeCompareContext(context);
@@ -27,9 +26,7 @@ describe("Buildah's image of the same Dockerfile", function () {
       assert.deepEqual(judged(ours.config), judged(theirs.config));
       assert.deepEqual(differences(ours.files, theirs.files), {});
       assert.ok(Object.keys(ours.files).length > 60);
-    } finally {
-      await account.close();
-    }
+    });
   });
 });
 

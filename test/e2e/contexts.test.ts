@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { hasCode } from '../../src/errors.ts';
 import type { BuildEvent } from '../../src/index.ts';
-import { openAccount, whyNoAccount } from '../support/accounts.ts';
+import { withAccount, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
 import { withPlace } from '../support/context-builds.ts';
 import { withHttp } from '../support/http-server.ts';
@@ -102,8 +102,7 @@ describe('a context from standard input', function () {
   itUnless(whyNoAccount('root') ?? missing('busybox'))(
     'is bound by RUN --mount like any other',
     async () => {
-      const account = await openAccount('root');
-      try {
+      await withAccount('root', async (account) => {
         await busyboxBase(account);
         const dockerfile =
           'FROM base\nRUN --mount=target=/ctx ls /ctx > /list && cat /ctx/a >> /list\n';
@@ -119,9 +118,7 @@ describe('a context from standard input', function () {
           CLI,
         ]);
         assert.equal(code, 0, stderr);
-      } finally {
-        await account.close();
-      }
+      });
     },
   );
 });

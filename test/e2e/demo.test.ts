@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openAccount, whyNoAccount } from '../support/accounts.ts';
+import { withAccount, whyNoAccount } from '../support/accounts.ts';
 import { checkLayout } from '../support/check.ts';
 import { itUnless } from '../support/missing.ts';
 
@@ -14,8 +14,7 @@ describe('the demo', function () {
   this.timeout(120_000);
 
   test('builds an image, and finds every step CACHED when it runs again', async () => {
-    const account = await openAccount('root');
-    try {
+    await withAccount('root', async (account) => {
       const folder = join(account.home, 'demo');
       const first = await account.run(process.execPath, [DEMO, folder]);
       assert.equal(first.code, 0, first.stderr);
@@ -32,8 +31,6 @@ describe('the demo', function () {
       const states = second.stdout.match(/^#\d+ (CACHED|DONE)/gm) ?? [];
       const exports = second.stdout.match(/^#\d+ exporting/gm) ?? [];
       assert.equal(states.filter((state) => state.endsWith('DONE')).length, exports.length);
-    } finally {
-      await account.close();
-    }
+    });
   });
 });

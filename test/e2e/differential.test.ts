@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { BASE_DOCKERFILE, writeBase, writeContext } from './differential/context.ts';
-import { Buildah, buildOurs, type Files, type Place } from './differential/builders.ts';
+import { buildByBoth, type FilesByName, type Place } from './differential/builders.ts';
 import { CASES } from './differential/cases.ts';
 import { differencesOf } from './differential/compare.ts';
 import { DIFFERENCES } from './differential/differences.ts';
@@ -15,15 +15,13 @@ const PROGRAMS = ['buildah', 'skopeo', 'setfattr', 'mkfifo', 'mknod', 'bzip2', '
 const whyNot = whyNoAccount('root') ?? missing(...PROGRAMS);
 const test = itUnless(whyNot);
 
-/** Each has a store of its own. */
-const BUILDAHS = 8;
-const TSBUILDS = 2;
+const AT_ONCE = { buildahs: 8, tsbuilds: 2 };
 
 describe('COPY and ADD, compared with Buildah', function () {
   this.timeout(300_000);
 
-  const theirs = new Map<string, Files>();
-  const ours = new Map<string, Files>();
+  let ours: FilesByName;
+  let theirs: FilesByName;
   let account: Account;
 
   before(async () => {
@@ -33,25 +31,7 @@ describe('COPY and ADD, compared with Buildah', function () {
     const dockerfiles = Object.entries(CASES).map(
       ([name, text]) => [name, text.startsWith('FROM') ? text : `FROM base\n${text}`] as const,
     );
-    const first = await Buildah.open(place, join(account.home, 'buildah-0'));
-    const others = Array.from({ length: BUILDAHS - 1 }, async (_, i) =>
-      Buildah.open(place, join(account.home, `buildah-${i + 1}`), first),
-    );
-    const stores = [first, ...(await Promise.all(others))];
-    const [forTheirs, forOurs] = [[...dockerfiles], [...dockerfiles.entries()]];
-    await Promise.all([
-      ...stores.map(async (store) => {
-        for (let next = forTheirs.pop(); next !== undefined; next = forTheirs.pop()) {
-          theirs.set(next[0], await store.build(next[1]));
-        }
-      }),
-      ...Array.from({ length: TSBUILDS }, async () => {
-        for (let next = forOurs.pop(); next !== undefined; next = forOurs.pop()) {
-          const [number, [name, text]] = next;
-          ours.set(name, await buildOurs(place, String(number), text));
-        }
-      }),
-    ]);
+    ({ ours, theirs } = await buildByBoth(place, new Map(dockerfiles), AT_ONCE));
   });
   after(async () => {
     if (whyNot === undefined) await account.close();

@@ -8,9 +8,10 @@ import type { DoctorReport, Finding } from '../../src/index.ts';
 import {
   type Account,
   type AccountKind,
-  openAccount,
+  type AccountOptions,
   type Outcome,
   whyNoAccount,
+  withAccount,
 } from '../support/accounts.ts';
 import { itUnless } from '../support/missing.ts';
 
@@ -210,7 +211,7 @@ type Doctor = (args: readonly string[], circumstances?: Circumstances) => Promis
 async function withDoctor(
   kind: AccountKind,
   use: (doctor: Doctor, account: Account) => Promise<void>,
-  options: { readonly subids?: boolean } = {},
+  options: AccountOptions = {},
 ): Promise<void> {
   const run = async (account: Account): Promise<void> => {
     const node = kind === 'root' ? process.execPath : join(account.home, 'bin/node');
@@ -221,19 +222,6 @@ async function withDoctor(
     }, account);
   };
   await withAccount(kind, run, options);
-}
-
-async function withAccount(
-  kind: AccountKind,
-  use: (account: Account) => Promise<void>,
-  options: { readonly subids?: boolean } = {},
-): Promise<void> {
-  const account = await openAccount(kind, options);
-  try {
-    await use(account);
-  } finally {
-    await account.close();
-  }
 }
 
 type Report = Omit<DoctorReport, 'isolation'> & { readonly isolation: string | null };

@@ -5,24 +5,14 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { createServer } from 'node:net';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { type Account, whyNoAccount } from '../support/accounts.ts';
+import type { Account } from '../support/accounts.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { outputOf } from '../support/plain-output.ts';
 import { buildProbe, whyNoProbe } from '../support/probe.ts';
-import {
-  busyboxMembers,
-  EMPTY_LAYER,
-  openRunBuilds,
-  type RunBuilds,
-} from '../support/run-builds.ts';
+import { busyboxMembers, EMPTY_LAYER, type RunBuilds } from '../support/run-builds.ts';
+import { RUNGS } from '../support/rungs.ts';
 import { tar } from '../support/tar.ts';
 import { writeTarLayout } from '../support/tar-layout.ts';
-
-const KINDS = {
-  root: 'by root',
-  user: 'by an ordinary user with sub-ids',
-  single: 'by an ordinary user with one id',
-} as const;
 
 /** Numbers of x86_64, arguments, and what comes of them. */
 const CALLS = {
@@ -63,12 +53,11 @@ const KERNEL_FILES = [
   '/sys/fs/cgroup/memory/release_agent',
 ];
 
-for (const kind of ['root', 'user', 'single'] as const) {
-  const whyNot =
-    whyNoAccount(kind === 'root' ? 'root' : 'user') ?? missing('busybox', 'rustc') ?? whyNoProbe();
+for (const { name: kind, title, whyNot: whyNoRung, open } of RUNGS) {
+  const whyNot = whyNoRung ?? missing('rustc') ?? whyNoProbe();
   const test = itUnless(whyNot);
 
-  describe(`out of a RUN ${KINDS[kind]}`, function () {
+  describe(`out of a RUN ${title}`, function () {
     this.timeout(120_000);
 
     let account: Account;
@@ -80,9 +69,7 @@ for (const kind of ['root', 'user', 'single'] as const) {
 
     before(async () => {
       if (whyNot !== undefined) return;
-      const builds = await openRunBuilds(kind === 'root' ? 'root' : 'user', {
-        subids: kind === 'user',
-      });
+      const builds = await open();
       ({ account, attempt } = builds);
       outside = join(account.home, 'outside');
       await mkdir(outside);

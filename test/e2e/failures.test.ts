@@ -5,7 +5,13 @@ import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, hexOf } from '../../src/oci/digest.ts';
-import { type Account, openAccount, type Outcome, whyNoAccount } from '../support/accounts.ts';
+import {
+  type Account,
+  openAccount,
+  type Outcome,
+  whyNoAccount,
+  withAccount,
+} from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
 import { makeImage, type TestImage } from '../support/image.ts';
 import { itUnless, missing } from '../support/missing.ts';
@@ -140,8 +146,7 @@ describe('what an ordinary user may not write', function () {
     ['store', [], { TSBUILD_STORE: '{forbidden}/store' }, 'Cannot use the store at'],
   ] as const) {
     testUser(`is told as an ${what} that cannot be, with exit code 4`, async () => {
-      const account = await openAccount('user');
-      try {
+      await withAccount('user', async (account) => {
         const forbidden = join(account.home, 'forbidden');
         const context = join(account.home, 'context');
         await writeContext(context, { Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
@@ -156,9 +161,7 @@ describe('what an ordinary user may not write', function () {
         assert.match(outcome.stderr, new RegExp(`^ERROR: ${message} "${forbidden}/`, 'm'));
         assert.match(outcome.stderr, /EACCES|permission denied/);
         assert.deepEqual(await readdir(forbidden), []);
-      } finally {
-        await account.close();
-      }
+      });
     });
   }
 });

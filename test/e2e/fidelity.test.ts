@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { acceptedBundle, outputsIn, whyNoJudges } from '../support/accepted.ts';
-import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { type Account, whyNoAccount, withAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
 import { readLayers } from '../support/layer-entries.ts';
 import { itUnless, missing } from '../support/missing.ts';
@@ -23,24 +23,29 @@ const test = itUnless(
 );
 
 /** Builds a Dockerfile; its outputs and digest. */
-async function built(account: Account, dockerfile: string, context: string, name: string) {
+async function built(
+  account: Account,
+  dockerfile: string,
+  context: string,
+  name: string,
+  ...more: readonly string[]
+) {
   const file = join(account.home, `${name}.Dockerfile`);
   await writeFile(file, dockerfile);
   const outputs = outputsIn(account.home, name);
   const base = `base=oci-layout://${account.home}/busybox`;
-  const flags = ['-f', file, '--build-context', base, ...outputs.flags, context];
+  const flags = ['-f', file, '--build-context', base, ...more, ...outputs.flags, context];
   const outcome = await account.tsbuild(flags);
   assert.equal(outcome.code, 0, outcome.stderr);
   return { ...outputs, digest: digestOf(outcome), stderr: outcome.stderr };
 }
 
-async function withAccount(use: (account: Account) => Promise<void>): Promise<void> {
-  const account = await openAccount('root');
-  try {
-    await use(account);
-  } finally {
-    await account.close();
-  }
+/** The same in an empty context, where `FROM foreign` is the layout of that name in the home. */
+async function builtOnForeign(account: Account, dockerfile: string) {
+  const empty = join(account.home, 'empty');
+  await mkdir(empty);
+  const foreign = `foreign=oci-layout://${account.home}/foreign`;
+  return await built(account, dockerfile, empty, 'image', '--build-context', foreign);
 }
 
 /** MiB. */
@@ -53,7 +58,7 @@ describe('files of every kind in an image', function () {
   this.timeout(120_000);
 
   test('are the same when umoci has unpacked them, and make the same layer again (CP-19, CTX-10)', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       const context = join(account.home, 'files');
       await makeOddFiles(context);
       const image = await built(account, 'FROM scratch\nCOPY . /\n', context, 'first');
@@ -77,7 +82,7 @@ describe('files of every kind in an image', function () {
   });
 
   test('are read by Python as they are by umoci, with owners beyond a field of ustar (LAY-1)', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       const context = join(account.home, 'files');
       await makeOddFiles(context);
       const dockerfile = 'FROM scratch\nCOPY --chown=70000:3000000 . /\n';
@@ -103,7 +108,7 @@ assert members['cap'].pax_headers['mtime'].startswith('1612325106.123456')
   });
 
   test('keep their holes through a RUN, COPY --from and the store', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       await busyboxBase(account);
       const context = join(account.home, 'context');
       await mkdir(context);
@@ -130,7 +135,7 @@ RUN test $(wc -c < /from-run) = 700000004 && test $(tail -n 1 /from-run) = end
   });
 
   test('are unpacked by ADD from sparse members of any size (CP-21)', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       const context = join(account.home, 'context');
       await mkdir(context);
       const make =
@@ -144,7 +149,7 @@ RUN test $(wc -c < /from-run) = 700000004 && test $(tail -n 1 /from-run) = end
   });
 
   test('are left out when they are sockets, and the user hears of it', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       const context = join(account.home, 'context');
       await mkdir(context);
       await writeFile(join(context, 'file'), 'x');
@@ -174,7 +179,7 @@ describe('a base image whose layers say little', function () {
   this.timeout(120_000);
 
   test('has nothing of what is below a layer with an opaque root: in RUN, COPY --from and mounts', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       await busyboxBase(account);
       const layout = join(account.home, 'foreign');
       await writeTarLayout(layout, [
@@ -187,9 +192,8 @@ describe('a base image whose layers say little', function () {
         tar([{ name: 'top', content: 'top' }]),
       ]);
       const list = "find . -path ./bin -prune -o -type f -print | sort; stat -c '%a' d";
-      const file = join(account.home, 'Dockerfile');
-      await writeFile(
-        file,
+      const image = await builtOnForeign(
+        account,
         `FROM foreign AS run
 COPY --from=base /bin /bin
 RUN ["/bin/sh", "-c", "cd / && (${list}) | grep -v -e etc -e proc -e sys -e dev > /bin/list"]
@@ -200,16 +204,7 @@ RUN --mount=type=bind,from=foreign,target=/mnt cd /mnt && (${list}) > /list-moun
 COPY --from=run /bin/list /list-run
 `,
       );
-      const outputs = outputsIn(account.home, 'image');
-      const contexts = ['busybox', 'foreign'].flatMap((name) => [
-        '--build-context',
-        `${name === 'busybox' ? 'base' : name}=oci-layout://${join(account.home, name)}`,
-      ]);
-      const empty = join(account.home, 'empty');
-      await mkdir(empty);
-      const outcome = await account.tsbuild(['-f', file, ...contexts, ...outputs.flags, empty]);
-      assert.equal(outcome.code, 0, outcome.stderr);
-      const bundle = await acceptedBundle(account, outputs, digestOf(outcome));
+      const bundle = await acceptedBundle(account, image, image.digest);
       for (const name of ['list-copy', 'list-mount', 'list-run']) {
         const found = await readFile(join(bundle.root, name), 'utf8');
         assert.equal(found, './d/new\n./top\n755\n', name);
@@ -218,7 +213,7 @@ COPY --from=run /bin/list /list-run
   });
 
   test('means what overlayfs makes of it: whiteouts before and after, opaque directories, parents never listed', async () => {
-    await withAccount(async (account) => {
+    await withAccount('root', async (account) => {
       await busyboxBase(account);
       const layout = join(account.home, 'foreign');
       await writeTarLayout(layout, [
@@ -250,12 +245,11 @@ COPY --from=run /bin/list /list-run
       ]);
       const script =
         "find opt d e tree replaced gone -type f -o -type d 2> /dev/null | sort > /list; stat -c '%a %u %n' opt d >> /list; cat replaced d/both >> /list";
-      const file = join(account.home, 'Dockerfile');
       const expected =
         'd\nd/both\ne\ne/new\nopt\nopt/keep\nopt/new\nreplaced\ntree\ntree/new\n1770 7 opt\n700 0 d\nnewnew';
       // Once by the kernel, in a RUN; once by the tree of indexes, in a COPY.
-      await writeFile(
-        file,
+      const image = await builtOnForeign(
+        account,
         `FROM foreign AS run
 COPY --from=base /bin /bin
 RUN ["/bin/sh", "-c", "${script.replaceAll('"', '\\"')}"]
@@ -265,16 +259,7 @@ RUN cd /copy && ${script}
 COPY --from=run /list /list-run
 `,
       );
-      const outputs = outputsIn(account.home, 'image');
-      const contexts = ['busybox', 'foreign'].flatMap((name) => [
-        '--build-context',
-        `${name === 'busybox' ? 'base' : name}=oci-layout://${join(account.home, name)}`,
-      ]);
-      const empty = join(account.home, 'empty');
-      await mkdir(empty);
-      const outcome = await account.tsbuild(['-f', file, ...contexts, ...outputs.flags, empty]);
-      assert.equal(outcome.code, 0, outcome.stderr);
-      const bundle = await acceptedBundle(account, outputs, digestOf(outcome));
+      const bundle = await acceptedBundle(account, image, image.digest);
       for (const name of ['list', 'list-run']) {
         assert.equal(await readFile(join(bundle.root, name), 'utf8'), expected, name);
       }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AccountKind, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { type AccountKind, withAccount, whyNoAccount } from '../support/accounts.ts';
 import type { BaseLayout } from '../support/debian.ts';
 import { type ImageFile, readImage } from '../support/layout-files.ts';
 import { itUnless, missing } from '../support/missing.ts';
@@ -53,27 +53,28 @@ async function ownersOf(
   kind: AccountKind,
   debian: BaseLayout,
 ): Promise<Readonly<Record<string, Omit<ImageFile, 'sha256' | 'xattrs'>>>> {
-  const account = await openAccount(kind, { subids: false });
-  try {
-    const context = join(account.home, 'context');
-    await mkdir(context);
-    await writeFile(join(context, 'Dockerfile'), DOCKERFILE);
-    const layout = join(account.home, 'image');
-    const flags = ['--build-context', `base=oci-layout://${debian.folder}`];
-    const built = await account.tsbuild([
-      ...flags,
-      ...['-o', `type=oci,tar=false,dest=${layout}`, context],
-    ]);
-    assert.equal(built.code, 0, built.stderr);
-    const { files } = await readImage(layout);
-    const stable = Object.entries(files).filter(([path]) => !UNSTABLE.test(path));
-    return Object.fromEntries(
-      stable.map(([path, { type, mode, owner, target = '', device = '', sameAs = '' }]) => [
-        path,
-        { type, mode, owner, target, device, sameAs },
-      ]),
-    );
-  } finally {
-    await account.close();
-  }
+  return await withAccount(
+    kind,
+    async (account) => {
+      const context = join(account.home, 'context');
+      await mkdir(context);
+      await writeFile(join(context, 'Dockerfile'), DOCKERFILE);
+      const layout = join(account.home, 'image');
+      const flags = ['--build-context', `base=oci-layout://${debian.folder}`];
+      const built = await account.tsbuild([
+        ...flags,
+        ...['-o', `type=oci,tar=false,dest=${layout}`, context],
+      ]);
+      assert.equal(built.code, 0, built.stderr);
+      const { files } = await readImage(layout);
+      const stable = Object.entries(files).filter(([path]) => !UNSTABLE.test(path));
+      return Object.fromEntries(
+        stable.map(([path, { type, mode, owner, target = '', device = '', sameAs = '' }]) => [
+          path,
+          { type, mode, owner, target, device, sameAs },
+        ]),
+      );
+    },
+    { subids: false },
+  );
 }

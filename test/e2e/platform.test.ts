@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Account, type AccountKind, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { type Account, type AccountKind, withAccount, whyNoAccount } from '../support/accounts.ts';
 import {
   FOREIGN,
   foreignBusybox,
@@ -90,8 +90,7 @@ async function withBuild(
   use: (account: Account, build: Build) => Promise<void>,
 ): Promise<void> {
   const busybox = await foreignBusybox(await testCache());
-  const account = await openAccount(kind);
-  try {
+  await withAccount(kind, async (account) => {
     const root = join(account.home, 'base');
     await mkdir(join(root, 'bin'), { recursive: true });
     await copyFile(busybox, join(root, 'bin/busybox'));
@@ -114,7 +113,5 @@ async function withBuild(
       const named = `base=oci-layout://${join(account.home, 'layout')}`;
       return await account.tsbuild([...flags('image'), '--build-context', named, context]);
     });
-  } finally {
-    await account.close();
-  }
+  });
 }

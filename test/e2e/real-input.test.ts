@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { acceptedBundle, outputsIn, whyNoJudges } from '../support/accepted.ts';
-import { type Account, type AccountKind, openAccount, whyNoAccount } from '../support/accounts.ts';
+import {
+  type Account,
+  type AccountKind,
+  openAccount,
+  whyNoAccount,
+  withAccount,
+} from '../support/accounts.ts';
 import type { BaseLayout } from '../support/debian.ts';
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
 import { itUnless, missing } from '../support/missing.ts';
@@ -121,16 +127,4 @@ async function onlyLayer(layout: string): Promise<string> {
   const { manifests } = await read(join(layout, 'index.json'));
   const { layers } = await read(blob(manifests[0].digest));
   return blob(layers[0].digest);
-}
-
-async function withAccount(
-  kind: AccountKind,
-  use: (account: Account) => Promise<void>,
-): Promise<void> {
-  const account = await openAccount(kind);
-  try {
-    await use(account);
-  } finally {
-    await account.close();
-  }
 }

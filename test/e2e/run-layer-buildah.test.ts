@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
 import { itUnless, missing } from '../support/missing.ts';
-import { Buildah, buildOurs, type Files, type Place } from './differential/builders.ts';
+import { buildByBoth, type FilesByName, type Place } from './differential/builders.ts';
 import { differencesOf } from './differential/compare.ts';
 
 const whyNot = whyNoAccount('root') ?? missing('buildah', 'skopeo', 'busybox');
@@ -20,7 +20,7 @@ const ITS_MOUNT_POINTS = [
   'run',
   'run/.containerenv',
 ];
-const BUILDAHS = 4;
+const AT_ONCE = { buildahs: 4, tsbuilds: 1 };
 
 /** What all begin with, in a layer below. */
 const TREE =
@@ -67,8 +67,8 @@ const BROKEN_LINKS: Readonly<Record<string, Readonly<Record<string, readonly str
 describe('what a RUN leaves, compared with Buildah', function () {
   this.timeout(300_000);
 
-  const theirs = new Map<string, Files>();
-  const ours = new Map<string, Files>();
+  let ours: FilesByName;
+  let theirs: FilesByName;
   let account: Account;
 
   before(async () => {
@@ -77,28 +77,10 @@ describe('what a RUN leaves, compared with Buildah', function () {
     const context = join(account.home, 'context');
     await mkdir(context);
     const place: Place = { account, context, base: (await busyboxBase(account)).folder };
-    const first = await Buildah.open(place, join(account.home, 'buildah-0'));
-    const others = Array.from({ length: BUILDAHS - 1 }, async (_, i) =>
-      Buildah.open(place, join(account.home, `buildah-${i + 1}`), first),
-    );
-    const stores = [first, ...(await Promise.all(others))];
-    const left = Object.entries(CASES).map(
+    const dockerfiles = Object.entries(CASES).map(
       ([name, text]) => [name, `FROM base\n${TREE}\n${text}\n`] as const,
     );
-    const buildAll = async () => {
-      for (const [number, [name, text]] of [...left].entries()) {
-        ours.set(name, await buildOurs(place, String(number), text));
-      }
-    };
-    const queue = [...left];
-    await Promise.all([
-      buildAll(),
-      ...stores.map(async (store) => {
-        for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-          theirs.set(next[0], await store.build(next[1]));
-        }
-      }),
-    ]);
+    ({ ours, theirs } = await buildByBoth(place, new Map(dockerfiles), AT_ONCE));
   });
   after(async () => {
     if (whyNot === undefined) await account.close();

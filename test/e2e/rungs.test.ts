@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import {
   type Account,
   type AccountKind,
-  openAccount,
+  withAccount,
   type Outcome,
   whyNoAccount,
 } from '../support/accounts.ts';
@@ -95,22 +95,23 @@ async function buildAs(
   kind: AccountKind,
   { dockerfile, through, flags = [], ...options }: Options = {},
 ): Promise<{ readonly outcome: Outcome; readonly image: ReadImage }> {
-  const account = await openAccount(kind, options);
-  try {
-    const context = await contextOf(account, dockerfile);
-    const { folder } = await busyboxBase(account);
-    const layout = join(account.home, 'image');
-    const base = ['--build-context', `base=oci-layout://${folder}`, '--build-arg', 'BASE=base'];
-    const output = `type=oci,tar=false,dest=${layout}`;
-    const args = [...flags, ...base, '-o', output, context];
-    const [program = '', ...first] = through ?? [];
-    const build = [...first, process.execPath, CLI, 'build', '--progress=plain', ...args];
-    const outcome = await (through ? account.run(program, build) : account.tsbuild(args));
-    assert.equal(outcome.code, 0, outcome.stderr);
-    return { outcome, image: await readImage(layout) };
-  } finally {
-    await account.close();
-  }
+  return await withAccount(
+    kind,
+    async (account) => {
+      const context = await contextOf(account, dockerfile);
+      const { folder } = await busyboxBase(account);
+      const layout = join(account.home, 'image');
+      const base = ['--build-context', `base=oci-layout://${folder}`, '--build-arg', 'BASE=base'];
+      const output = `type=oci,tar=false,dest=${layout}`;
+      const args = [...flags, ...base, '-o', output, context];
+      const [program = '', ...first] = through ?? [];
+      const build = [...first, process.execPath, CLI, 'build', '--progress=plain', ...args];
+      const outcome = await (through ? account.run(program, build) : account.tsbuild(args));
+      assert.equal(outcome.code, 0, outcome.stderr);
+      return { outcome, image: await readImage(layout) };
+    },
+    options,
+  );
 }
 
 async function contextOf(account: Account, dockerfile: string | undefined): Promise<string> {

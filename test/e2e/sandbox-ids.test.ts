@@ -4,22 +4,23 @@ import assert from 'node:assert/strict';
 import { readlink, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { type Account, whyNoAccount } from '../support/accounts.ts';
-import { itUnless, missing } from '../support/missing.ts';
+import type { Account } from '../support/accounts.ts';
+import { itUnless } from '../support/missing.ts';
 import { outputOf } from '../support/plain-output.ts';
-import { EMPTY_LAYER, openRunBuilds, type RunBuilds } from '../support/run-builds.ts';
+import { EMPTY_LAYER, type RunBuilds } from '../support/run-builds.ts';
+import { RUNGS } from '../support/rungs.ts';
 
-const KINDS = { root: 'by root', user: 'by an ordinary user with sub-ids' } as const;
 /** Docker's fourteen, as a mask. */
 const CAPABILITIES = '00000000a80425fb';
 const NONE = '0000000000000000';
 const NAMESPACES = ['mnt', 'pid', 'ipc', 'uts', 'cgroup', 'net'] as const;
 
-for (const kind of ['root', 'user'] as const) {
-  const whyNot = whyNoAccount(kind) ?? missing('busybox');
+for (const { name: kind, title, whyNot, open } of RUNGS) {
+  // Emulated users and groups: rungs.test.ts, one-id.test.ts.
+  if (kind === 'single') continue;
   const test = itUnless(whyNot);
 
-  describe(`what a RUN sees ${KINDS[kind]}`, function () {
+  describe(`what a RUN sees ${title}`, function () {
     this.timeout(120_000);
 
     let account: Account;
@@ -27,7 +28,7 @@ for (const kind of ['root', 'user'] as const) {
     let attempt: RunBuilds['attempt'];
 
     before(async () => {
-      if (whyNot === undefined) ({ account, build, attempt } = await openRunBuilds(kind));
+      if (whyNot === undefined) ({ account, build, attempt } = await open());
     });
     after(async () => {
       if (whyNot === undefined) await account.close();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
+import { type Account, withAccount, whyNoAccount } from '../support/accounts.ts';
 import { itUnless } from '../support/missing.ts';
 
 const test = itUnless(whyNoAccount('user'));
@@ -11,14 +11,13 @@ const test = itUnless(whyNoAccount('user'));
 describe('what a user may not read of a context', function () {
   this.timeout(120_000);
 
-  async function withAccount(
+  async function withContext(
     use: (
       build: (dockerfile: string) => ReturnType<Account['tsbuild']>,
       list: (dockerfile: string) => ReturnType<Account['run']>,
     ) => Promise<void>,
   ): Promise<void> {
-    const account = await openAccount('user');
-    try {
+    await withAccount('user', async (account) => {
       const context = join(account.home, 'context');
       await mkdir(join(context, 'data'), { recursive: true });
       for (const name of ['a', 'data/x', 'key']) await writeFile(join(context, name), name);
@@ -39,20 +38,18 @@ describe('what a user may not read of a context', function () {
         return await account.run(join(account.nodeDirectory, 'node'), argv);
       };
       await use(build, list);
-    } finally {
-      await account.close();
-    }
+    });
   }
 
   test('does not matter to a COPY of something else (CTX-8)', async () => {
-    await withAccount(async (build) => {
+    await withContext(async (build) => {
       const outcome = await build('FROM scratch\nCOPY a* /\n');
       assert.equal(outcome.code, 0, outcome.stderr);
     });
   });
 
   test('is listed, and who would fail for it (CTX-8)', async () => {
-    await withAccount(async (_, list) => {
+    await withContext(async (_, list) => {
       const { code, stdout, stderr } = await list('FROM scratch\nCOPY a /\nCOPY data /\n');
       assert.equal(code, 2, stderr);
       assert.match(stdout, /^ +1 B +a +COPY:2 \(0\)$/m);
@@ -64,7 +61,7 @@ describe('what a user may not read of a context', function () {
 
   for (const source of ['.', 'key', 'data', 'data/x', 'k*']) {
     test(`fails "COPY ${source}", and is named with a way out (CTX-8)`, async () => {
-      await withAccount(async (build) => {
+      await withContext(async (build) => {
         const { code, stderr } = await build(`FROM scratch\nCOPY ${source} /\n`);
         assert.equal(code, 2, stderr);
         const message = /^ERROR: Cannot read "(data|key)" of the build context: permission denied/m;

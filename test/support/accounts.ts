@@ -78,10 +78,29 @@ export function whyNoAccount(kind: AccountKind): string | undefined {
   return missing('setpriv', 'unshare', ...(kind === 'user' ? ['newuidmap', 'newgidmap'] : []));
 }
 
-/** Opens an account; close it when done. A user has sub-ids, unless `subids` says otherwise. */
+export interface AccountOptions {
+  /** Default: a user has sub-ids. */
+  readonly subids?: boolean;
+}
+
+/** Runs `use` with an account, which is closed afterwards. */
+export async function withAccount<T>(
+  kind: AccountKind,
+  use: (account: Account) => Promise<T>,
+  options: AccountOptions = {},
+): Promise<T> {
+  const account = await openAccount(kind, options);
+  try {
+    return await use(account);
+  } finally {
+    await account.close();
+  }
+}
+
+/** Opens an account; close it when done. */
 export async function openAccount(
   kind: AccountKind,
-  { subids = kind === 'user' }: { readonly subids?: boolean } = {},
+  { subids = kind === 'user' }: AccountOptions = {},
 ): Promise<Account> {
   const home = await mkdtemp(join(tmpdir(), `tsbuild-${kind}-`));
   const id = IDS[kind];

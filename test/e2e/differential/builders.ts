@@ -20,8 +20,40 @@ export interface Place {
   readonly base: string;
 }
 
+/** What a builder made of each Dockerfile, by the Dockerfile's name. */
+export type FilesByName = ReadonlyMap<string, Files>;
+
+/** Builds Dockerfiles, by name, with both; each Buildah has a store of its own. */
+export async function buildByBoth(
+  place: Place,
+  dockerfiles: ReadonlyMap<string, string>,
+  { tsbuilds, buildahs }: { readonly tsbuilds: number; readonly buildahs: number },
+): Promise<{ readonly ours: FilesByName; readonly theirs: FilesByName }> {
+  const folderOf = (number: number): string => join(place.account.home, `buildah-${number}`);
+  const first = await Buildah.open(place, folderOf(0));
+  const others = Array.from({ length: buildahs - 1 }, async (_, i) =>
+    Buildah.open(place, folderOf(i + 1), first),
+  );
+  const stores = [first, ...(await Promise.all(others))];
+  const ours = new Map<string, Files>();
+  const theirs = new Map<string, Files>();
+  // All take from one list, whoever is free.
+  const [forOurs, forTheirs] = [[...dockerfiles].entries(), dockerfiles.entries()];
+  await Promise.all([
+    ...stores.map(async (store) => {
+      for (const [name, text] of forTheirs) theirs.set(name, await store.build(text));
+    }),
+    ...Array.from({ length: tsbuilds }, async () => {
+      for (const [number, [name, text]] of forOurs) {
+        ours.set(name, await buildOurs(place, String(number), text));
+      }
+    }),
+  ]);
+  return { ours, theirs };
+}
+
 /** Builds with tsbuild. */
-export async function buildOurs(place: Place, name: string, dockerfile: string): Promise<Files> {
+async function buildOurs(place: Place, name: string, dockerfile: string): Promise<Files> {
   const { account, context, base } = place;
   const layout = join(account.home, `ours-${name}`);
   const file = `${layout}.Dockerfile`;
@@ -36,7 +68,7 @@ export async function buildOurs(place: Place, name: string, dockerfile: string):
 }
 
 /** A store of Buildah's with the base image in it. One builds at a time in it. */
-export class Buildah {
+class Buildah {
   readonly #place: Place;
   readonly #folder: string;
   readonly #storage: readonly string[];
