@@ -1,7 +1,7 @@
 /** The story of a build: read → plan → solve → export. Read this first. */
 
 import { type Dockerfile, type LintWarning, parseDockerfile, readSkips } from '../parser/index.ts';
-import { type ExportImage, writeOutput } from './export/index.ts';
+import { type ExportImage, type ExportResult, writeOutput } from './export/index.ts';
 import { TsbuildError } from './errors.ts';
 import { lintBuild } from './check.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
@@ -165,15 +165,10 @@ async function exportImage(
 ): Promise<void> {
   await session.store.putBytes(image.configBytes);
   await session.store.putBytes(image.manifestBytes);
-  const exported: ExportImage = {
-    manifest: image.manifestBytes,
-    config: image.configBytes,
-    manifestDescriptor: image.descriptor,
-    blobs: blobs.map(({ path }, number) => {
-      const descriptor = image.manifest.layers[number];
-      if (descriptor === undefined) throw new TypeError(`No descriptor for layer ${number}`);
-      return { descriptor, path };
-    }),
+  const exported: ExportResult = {
+    descriptor: image.descriptor,
+    index: undefined,
+    images: [exportImageOf(image, blobs)],
     names: request.names,
   };
   const created = epoch === undefined ? undefined : new Date(epoch * 1000);
@@ -189,6 +184,21 @@ async function exportImage(
       throw error;
     }
   }
+}
+
+function exportImageOf(image: AssembledImage, blobs: readonly LayerBlob[]): ExportImage {
+  return {
+    platform: image.descriptor.platform,
+    descriptor: image.descriptor,
+    manifest: image.manifestBytes,
+    configDescriptor: image.configDescriptor,
+    config: image.configBytes,
+    blobs: blobs.map(({ path }, number) => {
+      const descriptor = image.manifest.layers[number];
+      if (descriptor === undefined) throw new TypeError(`No descriptor for layer ${number}`);
+      return { descriptor, path };
+    }),
+  };
 }
 
 function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolver'> {

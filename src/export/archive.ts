@@ -1,4 +1,4 @@
-/** Images as an OCI archive: a layout directory's files in one tar. The bytes depend on the image only. */
+/** Images as an OCI archive: a layout directory's files in one tar. The bytes depend on the images only. */
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,13 +12,13 @@ import { TsbuildError } from '../errors.ts';
 import {
   BLOB_DIRECTORY,
   blobFiles,
-  type ExportImage,
+  type ExportResult,
   type ExportOptions,
   indexEntries,
   indexFile,
   type LayoutFile,
   markerFile,
-} from './export-image.ts';
+} from './export-result.ts';
 import { isErrno, outputFailure } from './failure.ts';
 import { withParents } from './new-parents.ts';
 
@@ -28,13 +28,13 @@ const CHUNK = 1024 * 1024;
 const MAX_HEADER_TIME = 0x7fff_ffff;
 
 /**
- * Writes an image as an archive (TAR-1, TAR-4). A file appears complete or not at all, and replaces an
+ * Writes what was built as an archive (TAR-1, TAR-4). A file appears complete or not at all, and replaces an
  * older one; into a device or a pipe it is written directly. A stream is left open.
  * @throws ERR_OUTPUT_FAILED, ERR_USAGE when the stream is a terminal (OUT-3)
  */
 export async function writeArchive(
   destination: string | Writable,
-  image: ExportImage,
+  result: ExportResult,
   options: ExportOptions,
 ): Promise<void> {
   const { signal } = options;
@@ -43,9 +43,9 @@ export async function writeArchive(
     signal.throwIfAborted();
     if (typeof destination !== 'string') {
       refuseTerminal(destination);
-      await packInto(lend(destination), image, options);
+      await packInto(lend(destination), result, options);
     } else {
-      await withParents(resolve(destination), () => writeTo(destination, image, options));
+      await withParents(resolve(destination), () => writeTo(destination, result, options));
     }
   } catch (error) {
     throw outputFailure(error, path, signal);
@@ -61,14 +61,14 @@ function refuseTerminal(stream: Writable): void {
   });
 }
 
-async function writeTo(path: string, image: ExportImage, options: ExportOptions): Promise<void> {
+async function writeTo(path: string, result: ExportResult, options: ExportOptions): Promise<void> {
   const target = await resolveTarget(path);
   // Renaming over /dev/null would replace the device.
   const isSpecial = target.kind === 'special';
   const written = isSpecial ? target.path : `${target.path}.${randomUUID()}.tmp`;
   const file = await open(written, isSpecial ? 'w' : 'wx');
   try {
-    await packInto(file.createWriteStream({ highWaterMark: CHUNK }), image, options);
+    await packInto(file.createWriteStream({ highWaterMark: CHUNK }), result, options);
     options.signal.throwIfAborted();
     if (!isSpecial) await rename(written, target.path);
   } catch (error) {
@@ -114,7 +114,7 @@ function lend(stream: Writable): Writable {
  */
 async function packInto(
   sink: Writable,
-  image: ExportImage,
+  result: ExportResult,
   { created, signal }: ExportOptions,
 ): Promise<void> {
   // The default export: bundled, a CommonJS module has no other.
@@ -123,7 +123,7 @@ async function packInto(
   pack.on('error', ignore);
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
-  const files = [...blobFiles(image), indexFile(indexEntries(image, created)), markerFile()];
+  const files = [...blobFiles(result), indexFile(indexEntries(result, created)), markerFile()];
   const fail = (error: unknown): void => {
     failure.abort(error);
     // Else the iteration waits for it for ever.

@@ -24,7 +24,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import {
   BLOB_DIRECTORY,
   blobFiles,
-  type ExportImage,
+  type ExportResult,
   type ExportOptions,
   INDEX_FILE,
   indexEntries,
@@ -32,43 +32,43 @@ import {
   LAYOUT_MARKER,
   type LayoutFile,
   markerFile,
-} from './export-image.ts';
+} from './export-result.ts';
 import { isErrno, outputFailure, refused } from './failure.ts';
 import { withParents } from './new-parents.ts';
 
 /**
- * Writes an image into a layout directory. One that does not exist appears complete or not at all;
+ * Writes what was built into a layout directory. One that does not exist appears complete or not at all;
  * one that does, or an empty directory, gains the blobs first and the index entry last. Of the
- * image's names an older entry is replaced, all others stay. Two writers at once in one directory
+ * result's names an older entry is replaced, all others stay. Two writers at once in one directory
  * lose no blob, but the later index.json wins. @throws ERR_OUTPUT_FAILED
  */
 export async function writeLayout(
   directory: string,
-  image: ExportImage,
+  result: ExportResult,
   { created, signal }: ExportOptions,
 ): Promise<void> {
   const target = resolve(directory);
-  const entries = indexEntries(image, created);
+  const entries = indexEntries(result, created);
   try {
     signal.throwIfAborted();
-    if (await exists(target)) await addTo(target, { image, entries, signal });
-    else await withParents(target, () => createAt(target, { image, entries, signal }));
+    if (await exists(target)) await addTo(target, { result, entries, signal });
+    else await withParents(target, () => createAt(target, { result, entries, signal }));
   } catch (error) {
     throw outputFailure(error, directory, signal);
   }
 }
 
 interface WriteOptions {
-  readonly image: ExportImage;
+  readonly result: ExportResult;
   readonly entries: readonly Descriptor[];
   readonly signal: AbortSignal;
 }
 
-async function createAt(target: string, { image, entries, signal }: WriteOptions): Promise<void> {
+async function createAt(target: string, { result, entries, signal }: WriteOptions): Promise<void> {
   const directory = temporaryName(target);
   try {
     await makeDirectory(join(directory, BLOB_DIRECTORY));
-    for (const file of [...blobFiles(image), markerFile(), indexFile(entries)]) {
+    for (const file of [...blobFiles(result), markerFile(), indexFile(entries)]) {
       signal.throwIfAborted();
       await place(directory, file);
     }
@@ -81,13 +81,13 @@ async function createAt(target: string, { image, entries, signal }: WriteOptions
 }
 
 /** Keeps a list of what it created, so that a failure takes only that away. */
-async function addTo(target: string, { image, entries, signal }: WriteOptions): Promise<void> {
+async function addTo(target: string, { result, entries, signal }: WriteOptions): Promise<void> {
   const kept = await readEntries(target);
   const blobs = join(target, BLOB_DIRECTORY);
   const highest = await makeDirectory(blobs);
   const added: string[] = [];
   try {
-    for (const file of [markerFile(), ...blobFiles(image)]) {
+    for (const file of [markerFile(), ...blobFiles(result)]) {
       signal.throwIfAborted();
       if (await place(target, file)) added.push(join(target, file.name));
     }

@@ -23,7 +23,7 @@ export interface AssembledImage {
   readonly manifest: Manifest;
   readonly manifestBytes: Uint8Array;
   /** With the platform, as an index lists it. */
-  readonly descriptor: Descriptor;
+  readonly descriptor: Descriptor & { readonly platform: Platform };
 }
 
 export interface AssembleOptions {

@@ -10,10 +10,10 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { extract, type Header } from 'tar-stream';
 import { hasCode } from '../../src/errors.ts';
-import { type ExportImage, writeArchive } from '../../src/export/index.ts';
+import { type ExportResult, writeArchive } from '../../src/export/index.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { checkLayout } from '../support/check.ts';
-import { makeExport } from '../support/export-image.ts';
+import { blobsOf, makeExport } from '../support/export-image.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -21,7 +21,7 @@ const run = promisify(execFile);
 const signal = new AbortController().signal;
 
 async function withImage(
-  use: (directory: string, image: ExportImage) => Promise<void>,
+  use: (directory: string, image: ExportResult) => Promise<void>,
   layerSize = 1000,
 ): Promise<void> {
   await withDirectory(async (directory) => {
@@ -61,7 +61,7 @@ describe('writeArchive()', () => {
       await mkdir(join(directory, 'out'));
       await run('tar', ['-xf', path, '-C', join(directory, 'out')]);
       const [entry] = await checkLayout(join(directory, 'out'));
-      assert.equal(entry?.digest, image.manifestDescriptor.digest);
+      assert.equal(entry?.digest, image.descriptor.digest);
     }));
 
   it('writes the same bytes each time, to a file and to a stream', () =>
@@ -116,7 +116,7 @@ describe('writeArchive()', () => {
     withImage(async (directory, image) => {
       const path = join(directory, 'image.tar');
       await writeFile(path, 'old');
-      const [blob] = image.blobs;
+      const [blob] = blobsOf(image);
       assert.ok(blob);
       const whole = await readFile(blob.path);
       for (const bytes of [whole.subarray(1), Buffer.concat([whole, whole]), undefined]) {
@@ -173,7 +173,7 @@ describe('writeArchive()', () => {
       const path = join(directory, 'image.tar');
       await writeArchive(path, image, { signal });
       const { stdout } = await run('skopeo', ['inspect', '--raw', `oci-archive:${path}:v1`]);
-      assert.equal(digestOf(stdout), image.manifestDescriptor.digest);
+      assert.equal(digestOf(stdout), image.descriptor.digest);
       const to = `oci:${directory}/copy:v1`;
       await run('skopeo', ['copy', '--insecure-policy', `oci-archive:${path}:v1`, to]);
       await checkLayout(join(directory, 'copy'));

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { hasCode } from '../../src/errors.ts';
 import { hexOf } from '../../src/oci/digest.ts';
-import { type ExportImage, writeLayout } from '../../src/export/index.ts';
+import { type ExportResult, writeLayout } from '../../src/export/index.ts';
 import { layoutSource } from '../../src/registry/index.ts';
 import { checkLayout } from '../support/check.ts';
-import { makeExport } from '../support/export-image.ts';
+import { blobsOf, makeExport, makeIndexExport } from '../support/export-image.ts';
 import { makeImage, writeTestLayout } from '../support/image.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { withDirectory } from '../support/temporary.ts';
@@ -29,13 +29,24 @@ async function listing(directory: string): Promise<readonly string[]> {
 }
 
 async function withImage(
-  use: (directory: string, image: ExportImage) => Promise<void>,
+  use: (directory: string, image: ExportResult) => Promise<void>,
   names: readonly string[] = ['user/app:v1'],
 ): Promise<void> {
   await withDirectory(async (directory) => {
     const store = join(directory, 'store');
     await mkdir(store);
     await use(directory, await makeExport(store, { names }));
+  });
+}
+
+async function withIndex(
+  use: (directory: string, result: ExportResult) => Promise<void>,
+): Promise<void> {
+  await withDirectory(async (directory) => {
+    const store = join(directory, 'store');
+    await mkdir(store);
+    const platforms = ['arm64', 'amd64'].map((architecture) => ({ os: 'linux', architecture }));
+    await use(directory, await makeIndexExport(store, { names: ['app:v1'], platforms }));
   });
 }
 
@@ -54,7 +65,7 @@ describe('writeLayout()', () => {
       const [entry, ...rest] = await checkLayout(target);
       assert.deepEqual(rest, []);
       assert.deepEqual(entry, {
-        ...image.manifestDescriptor,
+        ...image.descriptor,
         annotations: {
           'io.containerd.image.name': 'docker.io/user/app:v1',
           'org.opencontainers.image.ref.name': 'v1',
@@ -62,13 +73,28 @@ describe('writeLayout()', () => {
       });
       const platform = { os: 'linux', architecture: 'amd64' };
       const pulled = await layoutSource({ directory: target, tag: 'v1' }).resolve(platform, signal);
-      assert.deepEqual(pulled.configBytes, Buffer.from(image.config));
+      assert.deepEqual(pulled.configBytes, Buffer.from(image.images[0]?.config ?? ''));
+    }));
+
+  it('has an index as one entry, and every image of it under it, in order (MP-1)', () =>
+    withIndex(async (directory, result) => {
+      const target = join(directory, 'out');
+      await writeLayout(target, result, { signal });
+      const [entry, ...rest] = await checkLayout(target);
+      assert.deepEqual(rest, []);
+      assert.equal(entry?.digest, result.descriptor.digest);
+      assert.equal(entry?.platform, undefined);
+      for (const { platform, config } of result.images) {
+        const source = layoutSource({ directory: target, tag: 'v1' });
+        const pulled = await source.resolve(platform, signal);
+        assert.deepEqual(pulled.configBytes, Buffer.from(config));
+      }
     }));
 
   it('links the blobs instead of copying them', () =>
     withImage(async (directory, image) => {
       await writeLayout(join(directory, 'out'), image, { signal });
-      for (const { descriptor, path } of image.blobs) {
+      for (const { descriptor, path } of blobsOf(image)) {
         const written = await stat(join(directory, 'out/blobs/sha256', hexOf(descriptor.digest)));
         assert.equal(written.ino, (await stat(path)).ino);
       }
@@ -117,7 +143,7 @@ describe('writeLayout()', () => {
     withImage(async (directory, image) => {
       await writeLayout(join(directory, 'out'), image, { signal });
       const entries = await checkLayout(join(directory, 'out'));
-      assert.deepEqual(entries, [image.manifestDescriptor]);
+      assert.deepEqual(entries, [image.descriptor]);
     }, []));
 
   it('adds to a layout: replaces its own tag, keeps the others as they were', () =>
@@ -137,7 +163,7 @@ describe('writeLayout()', () => {
       const entries = await checkLayout(target);
       assert.equal(entries.length, 2);
       assert.deepEqual(entries[0], foreign);
-      assert.equal(entries[1]?.digest, next.manifestDescriptor.digest);
+      assert.equal(entries[1]?.digest, next.descriptor.digest);
     }));
 
   it('puts an image without a name in the place of the last one', () =>
@@ -153,7 +179,7 @@ describe('writeLayout()', () => {
       const target = join(directory, 'out');
       await mkdir(target);
       await writeLayout(target, image, { signal });
-      const [blob] = image.blobs;
+      const [blob] = blobsOf(image);
       assert.ok(blob);
       const path = join(target, 'blobs/sha256', hexOf(blob.descriptor.digest));
       await rm(path);
@@ -181,7 +207,7 @@ describe('writeLayout()', () => {
         const target = join(directory, state === 'missing' ? 'a/b/out' : 'out');
         if (state === 'empty') await mkdir(target);
         if (state === 'layout') await writeTestLayout(target, [], []);
-        const last = image.blobs.at(-1);
+        const last = blobsOf(image).at(-1);
         assert.ok(last);
         await writeFile(last.path, 'half');
         const before = await listing(directory);
@@ -232,7 +258,7 @@ describe('writeLayout()', () => {
       await writeLayout(join(directory, 'out'), image, { signal });
       const { stdout } = await run('skopeo', ['inspect', `oci:${directory}/out:v1`]);
       const found = JSON.parse(stdout) as { Digest: string; Layers: readonly string[] };
-      assert.equal(found.Digest, image.manifestDescriptor.digest);
+      assert.equal(found.Digest, image.descriptor.digest);
       await run('skopeo', [
         'copy',
         '--insecure-policy',

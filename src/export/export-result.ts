@@ -1,17 +1,31 @@
-/** What is exported: an image's documents in memory, its layers as files. */
+/** What is exported: documents of images in memory, their layers as files. */
 
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
-import { type Digest, digestOf, hexOf } from '../oci/digest.ts';
+import { type Digest, hexOf } from '../oci/digest.ts';
+import type { Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
+
+/** What a build came to: one image, or an index of one for each platform. */
+export interface ExportResult {
+  /** What a name stands for: the index if there is one, else the manifest of the only image. */
+  readonly descriptor: Descriptor;
+  /** The bytes of the index; undefined when the result is an image alone. */
+  readonly index: Uint8Array | undefined;
+  /** At least one; in the order of the index. */
+  readonly images: readonly ExportImage[];
+  readonly names: readonly Reference[];
+}
 
 /** A finished image. Its layers are in files that nobody changes. */
 export interface ExportImage {
+  readonly platform: Platform;
+  /** Of the manifest, with the platform. */
+  readonly descriptor: Descriptor;
   readonly manifest: Uint8Array;
+  readonly configDescriptor: Descriptor;
   readonly config: Uint8Array;
-  /** With its platform. */
-  readonly manifestDescriptor: Descriptor;
+  /** The layers, lowest first. */
   readonly blobs: readonly { readonly descriptor: Descriptor; readonly path: string }[];
-  readonly names: readonly Reference[];
 }
 
 export interface ExportOptions {
@@ -38,23 +52,27 @@ export function markerFile(): LayoutFile {
   return bytesFile(LAYOUT_MARKER, Buffer.from(JSON.stringify({ imageLayoutVersion: '1.0.0' })));
 }
 
-/** The blobs of an image, each once, sorted by name (TAR-4). */
-export function blobFiles(image: ExportImage): readonly LayoutFile[] {
+/** The blobs of all images, each once, sorted by name (TAR-4). */
+export function blobFiles({ descriptor: top, index, images }: ExportResult): readonly LayoutFile[] {
   const files = new Map<string, LayoutFile>();
-  for (const { descriptor, path } of image.blobs) {
-    const name = blobName(descriptor.digest);
-    files.set(name, { name, size: descriptor.size, content: { kind: 'path', path } });
+  const add = ({ digest, size }: Descriptor, content: LayoutFile['content']): void => {
+    const name = blobName(digest);
+    files.set(name, { name, size, content });
+  };
+  for (const image of images) {
+    for (const { descriptor, path } of image.blobs) add(descriptor, { kind: 'path', path });
+    add(image.configDescriptor, { kind: 'bytes', bytes: image.config });
+    add(image.descriptor, { kind: 'bytes', bytes: image.manifest });
   }
-  for (const bytes of [image.config, image.manifest]) {
-    const name = blobName(digestOf(bytes));
-    files.set(name, bytesFile(name, bytes));
-  }
+  if (index !== undefined) add(top, { kind: 'bytes', bytes: index });
   return [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The entries of an image in index.json: one for each name (TAR-3), or one without a name. */
-export function indexEntries(image: ExportImage, created: Date | undefined): readonly Descriptor[] {
-  const { manifestDescriptor: descriptor, names } = image;
+/** The entries of a result in index.json: one for each name (TAR-3), or one without a name. */
+export function indexEntries(
+  { descriptor, names }: ExportResult,
+  created: Date | undefined,
+): readonly Descriptor[] {
   const time = created && { 'org.opencontainers.image.created': formatTime(created) };
   if (names.length === 0) return [annotate(descriptor, { ...time })];
   return names.map((name) =>
