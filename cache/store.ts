@@ -12,13 +12,14 @@ import { join, resolve } from 'node:path';
 import { absent, unusable, writeAtomically } from './atomic.ts';
 import { type BlobStore, blobStore } from './blobs.ts';
 import { type DownloadStore, downloadStore } from './downloads.ts';
+import { type ImageStore, imageStore } from './images.ts';
 import { type LayerStore, layerStore } from './layers.ts';
 import { makeDirectory } from './make-directory.ts';
 import { openWorkspace, staleWorkspaces, type Workspace } from './lease.ts';
 import { type RecordStore, recordStore } from './records.ts';
 import { secretKey } from './secret-key.ts';
 
-export interface Store extends BlobStore, DownloadStore, LayerStore, RecordStore {
+export interface Store extends BlobStore, DownloadStore, ImageStore, LayerStore, RecordStore {
   /** The versioned folder: a valid OCI layout. */
   readonly path: string;
   /** A new directory for this build. @throws ERR_STORE_UNUSABLE */
@@ -60,6 +61,7 @@ export async function openStore(
     path,
     ...blobs,
     ...downloadStore(path, blobs),
+    ...imageStore(path),
     ...layerStore(path, blobs),
     ...recordStore(path),
     openWorkspace: () => openWorkspace(temporaries),
