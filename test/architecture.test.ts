@@ -13,12 +13,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   native: ['src/errors.ts', 'src/oci'],
   'src/tree': ['src/errors.ts', 'src/oci'],
   'src/progress': ['src/errors.ts', 'src/oci'],
-  'src/registry': ['src/errors.ts', 'src/oci'],
+  // Connections of registries and downloads: their proxies, certificates and retries are the same.
+  'src/http': ['src/errors.ts'],
+  'src/registry': ['src/errors.ts', 'src/oci', 'src/http'],
   cache: ['src/errors.ts', 'src/oci', 'src/tree'],
   // Pure, and what both ADD and build contexts mean by an address: a layer of its own.
   'src/context/git-url.ts': ['src/errors.ts'],
   'src/plan': ['src/errors.ts', 'src/oci', 'parser', 'src/context/git-url.ts'],
-  'src/context': ['src/errors.ts', 'src/oci', 'src/tree', 'native', 'src/context/git-url.ts'],
+  'src/context': [
+    'src/errors.ts',
+    'src/oci',
+    'src/tree',
+    'native',
+    'src/http',
+    'src/context/git-url.ts',
+  ],
   'src/export': ['src/errors.ts', 'src/oci', 'cache'],
   'src/options.ts': ['src/errors.ts', 'src/oci', 'src/context', 'src/progress'],
   'src/solve': [
@@ -152,7 +161,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'p-queue': 'src/solve/schedule.ts',
   ssri: 'src/oci/digest.ts',
   'tar-stream': 'src/export/',
-  undici: 'src/registry/',
+  undici: 'src/http/',
 };
 
 /** What only some may touch, and who. */

@@ -7,11 +7,11 @@
 import { TsbuildError } from '../errors.ts';
 import type { Credentials, CredentialStore } from './auth.ts';
 import { type Asked, answerFailure } from './failures.ts';
-import { type HttpResponse, readBody, type Transport } from './transport.ts';
+import { type HttpResponse, readBody, type Transport } from '../http/transport.ts';
 
-/** What a request is allowed to do: `repository:library/alpine:pull`. */
+/** What a request must be allowed to do: `repository:library/alpine:pull`, and so on. */
 export interface Access extends Asked {
-  readonly scope: string;
+  readonly scopes: readonly string[];
 }
 
 export interface Authorizer {
@@ -44,13 +44,13 @@ export function createAuthorizer(store: CredentialStore, send: Transport['send']
   const granted = new Map<string, Granted>();
   const reasons = new Map<string, string>();
   return {
-    header({ registry, scope }) {
-      const grant = granted.get(`${registry} ${scope}`);
+    header(access) {
+      const grant = granted.get(keyOf(access));
       return grant !== undefined && grant.until > Date.now() ? grant.header : undefined;
     },
 
     async answer(refusal, access, signal) {
-      const { registry, scope } = access;
+      const { registry } = access;
       const challenge = chooseChallenge(refusal.headers['www-authenticate'] ?? '');
       if (challenge === undefined) return undefined;
       const credentials = await store.find(registry, signal);
@@ -62,12 +62,16 @@ export function createAuthorizer(store: CredentialStore, send: Transport['send']
           ? grantBasic(credentials)
           : await requestToken(challenge, { credentials, access, refusal, send, signal });
       if (grant === undefined) return undefined;
-      granted.set(`${registry} ${scope}`, grant);
+      granted.set(keyOf(access), grant);
       return grant.header;
     },
 
     reason: (registry) => reasons.get(registry),
   };
+}
+
+function keyOf({ registry, scopes }: Access): string {
+  return [registry, ...scopes].join(' ');
 }
 
 type Challenge =
@@ -123,9 +127,11 @@ async function requestToken(
   const query = new URLSearchParams();
   const service = parameters.get('service');
   if (service !== undefined) query.set('service', service);
-  query.set('scope', parameters.get('scope') ?? access.scope);
+  const wanted = [...(parameters.get('scope')?.split(' ') ?? []), ...access.scopes];
+  const scopes = [...new Set(wanted.filter((scope) => scope !== ''))];
   let response: HttpResponse;
   if (credentials.kind === 'identity-token') {
+    query.set('scope', scopes.join(' '));
     query.set('grant_type', 'refresh_token');
     query.set('refresh_token', credentials.token);
     query.set('client_id', 'tsbuild');
@@ -133,6 +139,7 @@ async function requestToken(
     const body = Buffer.from(query.toString());
     response = await send({ method: 'POST', url, headers, body, signal });
   } else {
+    for (const scope of scopes) query.append('scope', scope);
     for (const [key, value] of query) url.searchParams.append(key, value);
     const isKnown = credentials.kind === 'password';
     const headers = isKnown ? { authorization: basic(credentials.user, credentials.password) } : {};

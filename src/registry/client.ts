@@ -4,26 +4,27 @@
  * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
+import { type Readable } from 'node:stream';
 import { TsbuildError } from '../errors.ts';
-import { familiarName, type Reference } from '../oci/reference.ts';
-import { type Access, type Authorizer, createAuthorizer } from './authorizer.ts';
-import { credentialStore } from './auth.ts';
-import { answerFailure, connectionFailure, isConnectionCut, redactUrl } from './failures.ts';
+import { isBusy, isConnectionCut, openBudget, type RetryBudget } from '../http/retry.ts';
 import {
   discardBody,
   type HttpRequest,
   type HttpResponse,
   openTransport,
   type Transport,
-} from './transport.ts';
+} from '../http/transport.ts';
+import { familiarName, type Reference } from '../oci/reference.ts';
+import { type Access, type Authorizer, createAuthorizer } from './authorizer.ts';
+import { credentialStore } from './auth.ts';
+import { answerFailure, connectionFailure, redactUrl } from './failures.ts';
 
 export interface RegistryClientOptions {
   /** docker's config.json; without one, nobody is logged in. */
   readonly configPath?: string | undefined;
   /** To one registry at a time. Four for blobs and one for documents, as BuildKit (LAY-6). */
   readonly connections?: number;
-  /** Tries of one request, all in all. */
+  /** Tries of one request in a row that get nowhere. */
   readonly attempts?: number;
   /** Milliseconds before the second try; doubles with each. */
   readonly retryDelay?: number;
@@ -35,27 +36,38 @@ export interface RegistryRequest {
   /** Below `/v2/<repository>/`, or where the registry said to go on. */
   readonly path: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A stream is sent once: such a request is neither redirected nor tried again. */
-  readonly body?: HttpRequest['body'];
+  /**
+   * A function makes the body anew for each try. A stream is sent once: such a request is neither
+   * redirected nor tried again, nor is its 401 answered.
+   */
+  readonly body?: HttpRequest['body'] | (() => Uint8Array | Readable);
   readonly access: 'pull' | 'pull,push';
+  /** What the token must allow besides, e.g. `repository:library/debian:pull` to mount from there. */
+  readonly scopes?: readonly string[];
+  /** Statuses that are answers, too; only those of 2xx are else. */
+  readonly accept?: readonly number[];
+  /** The tries of several requests that belong together, from `openBudget()`; default: one for this request. */
+  readonly budget?: RetryBudget;
+  /** Tried once: what is cut, or answered with 429 or 5xx, fails. A 401 is still answered. */
+  readonly once?: boolean;
+  /** Plain HTTP and unknown certificates will do, whatever the settings say. */
+  readonly insecure?: boolean;
   readonly signal: AbortSignal;
 }
 
 export interface RegistryClient {
   /**
-   * The answer, if it is a success. Its body must be read or destroyed.
+   * The answer, if it is a success, or one of `accept`. Its body must be read or destroyed.
    * @throws ERR_REGISTRY_UNREACHABLE, ERR_REGISTRY_DENIED, ERR_REGISTRY_FAILED
    */
   request(request: RegistryRequest): Promise<HttpResponse>;
-  /** Waits before try `attempt` (1 is the second), at least as long as the answer wants. */
-  pause(attempt: number, signal: AbortSignal, answer?: HttpResponse): Promise<void>;
+  /** A new budget, with this client's numbers. */
+  openBudget(): RetryBudget;
   /** Ends all connections. */
   close(): Promise<void>;
 }
 
 const MAX_REDIRECTS = 10;
-/** Milliseconds. A registry that wants us to wait longer is as good as down. */
-const MAX_PAUSE = 60_000;
 
 interface Session {
   readonly transport: Transport;
@@ -64,45 +76,41 @@ interface Session {
 
 /** A client whose connections and tokens last for one build. Loads nothing before the first request. */
 export function createRegistryClient(options: RegistryClientOptions = {}): RegistryClient {
-  const { configPath, connections = 5, attempts = 4, retryDelay = 500 } = options;
+  const { configPath, connections = 5, attempts, retryDelay } = options;
   const transport = openTransport({ connections });
   const authorizer = createAuthorizer(credentialStore(configPath), transport.send);
+  const budget = {
+    ...(attempts !== undefined && { tries: attempts }),
+    ...(retryDelay !== undefined && { delay: retryDelay }),
+  };
 
   const client: RegistryClient = {
     async request(request) {
       const access = accessOf(request);
-      const last = isStream(request.body) ? 0 : attempts - 1;
-      for (let attempt = 0; ; attempt++) {
+      const { signal, accept = [] } = request;
+      const tries = request.budget ?? client.openBudget();
+      const isLast = request.once === true || isStream(request.body);
+      for (;;) {
         let response: HttpResponse;
         try {
           response = await sendAuthorized(request, access, { transport, authorizer });
         } catch (error) {
-          request.signal.throwIfAborted();
+          signal.throwIfAborted();
           if (error instanceof TsbuildError) throw error;
-          if (attempt >= last || !isConnectionCut(error)) throw connectionFailure(error, access);
-          await client.pause(attempt + 1, request.signal);
+          if (isLast || !isConnectionCut(error) || !(await tries.pause(signal))) {
+            throw connectionFailure(error, access);
+          }
           continue;
         }
-        if (response.status >= 200 && response.status < 300) return response;
-        if (attempt >= last || !isBusy(response)) {
+        const { status } = response;
+        if ((status >= 200 && status < 300) || accept.includes(status)) return response;
+        if (isLast || !isBusy(response) || !(await tries.pause(signal, response))) {
           throw await answerFailure(response, access, authorizer.reason(access.registry));
         }
         await discardBody(response.body);
-        await client.pause(attempt + 1, request.signal, response);
       }
     },
-
-    async pause(attempt, signal, answer) {
-      const backoff = retryDelay * 2 ** (attempt - 1);
-      const wanted = Math.max(backoff, retryAfter(answer?.headers['retry-after']));
-      try {
-        await delay(Math.min(wanted, MAX_PAUSE), undefined, { signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        throw error;
-      }
-    },
-
+    openBudget: () => openBudget(budget),
     close: () => transport.close(),
   };
   return client;
@@ -130,12 +138,13 @@ async function follow(
   authorization: string | undefined,
   transport: Transport,
 ): Promise<HttpResponse> {
-  const { method, body, headers = {}, signal } = request;
+  const { method, headers = {}, signal } = request;
   const home = originOf(request.reference);
   let url = urlOf(request);
   for (let hops = 0; ; hops++) {
     const isAuthorized = authorization !== undefined && url.origin === home;
     const sent = isAuthorized ? { ...headers, authorization } : headers;
+    const body = typeof request.body === 'function' ? request.body() : request.body;
     const response = await transport.send({ method, url, headers: sent, body, signal });
     const location = REDIRECTS.has(response.status) ? response.headers.location : undefined;
     if (location === undefined || (method !== 'GET' && method !== 'HEAD')) return response;
@@ -147,11 +156,11 @@ async function follow(
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-function accessOf({ reference, access }: RegistryRequest): Access {
+function accessOf({ reference, access, scopes = [] }: RegistryRequest): Access {
   return {
     registry: reference.registry,
     name: familiarName(reference),
-    scope: `repository:${reference.repository}:${access}`,
+    scopes: [`repository:${reference.repository}:${access}`, ...scopes],
   };
 }
 
@@ -188,17 +197,5 @@ function badRedirect({ url, status }: HttpResponse, { reference }: RegistryReque
 }
 
 function isStream(body: RegistryRequest['body']): boolean {
-  return body !== undefined && !(body instanceof Uint8Array);
-}
-
-/** 501 is not busy: it will never know the method. */
-function isBusy({ status }: HttpResponse): boolean {
-  return status === 429 || (status >= 500 && status !== 501);
-}
-
-/** Milliseconds of a Retry-After header: seconds, or a date. */
-function retryAfter(header: string | undefined): number {
-  if (header === undefined) return 0;
-  const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isNaN(wait) ? 0 : wait;
+  return typeof body === 'object' && !(body instanceof Uint8Array);
 }

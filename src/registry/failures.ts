@@ -1,7 +1,8 @@
 /** What registries answer, and how connections fail, in our words. */
 
 import { TsbuildError } from '../errors.ts';
-import { type HttpResponse, readBody } from './transport.ts';
+import { connectionCode } from '../http/retry.ts';
+import { type HttpResponse, readBody } from '../http/transport.ts';
 
 /** Specified errors are small; a storage's HTML page need not be read whole. */
 const MAX_ERROR_BODY = 64 * 1024;
@@ -82,7 +83,7 @@ export function connectionFailure(
   cause: unknown,
   { registry, name }: Asked,
 ): TsbuildError<'ERR_REGISTRY_UNREACHABLE'> {
-  const code = codeOf(cause);
+  const code = connectionCode(cause);
   return new TsbuildError('ERR_REGISTRY_UNREACHABLE', {
     message: `Cannot access "${name}": ${registry} is not reachable${code && ` (${code})`}`,
     details: { registry },
@@ -102,26 +103,6 @@ function connectionHint(code: string): string {
   if (/SSL|EPROTO/.test(code))
     return 'It does not speak TLS. Plain HTTP is used for loopback only.';
   return 'Check the network, and whether the registry is up.';
-}
-
-/** Whether another try may go better: the connection was cut, timed out, or the resolver was busy. */
-export function isConnectionCut(error: unknown): boolean {
-  return RETRIED.has(codeOf(error));
-}
-
-const RETRIED: ReadonlySet<string> = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'EAI_AGAIN',
-  'UND_ERR_SOCKET',
-  'UND_ERR_BODY_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-]);
-
-function codeOf(error: unknown): string {
-  if (!isObject(error)) return '';
-  return typeof error.code === 'string' ? error.code : '';
 }
 
 /** A URL that may be shown: signed links and user names carry secrets. */

@@ -1,6 +1,7 @@
 /** Images of a registry: by name to verified documents, and layers to files. */
 
 import { hasCode, TsbuildError } from '../errors.ts';
+import { isConnectionCut, type RetryBudget } from '../http/retry.ts';
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, digestOf, isDigest, parseDigest, verifyBytes } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -8,7 +9,7 @@ import { familiarName, type Reference } from '../oci/reference.ts';
 import { writeBlobFile } from './blob-file.ts';
 import type { RegistryClient } from './client.ts';
 import { invalid } from './documents.ts';
-import { connectionFailure, isConnectionCut } from './failures.ts';
+import { connectionFailure } from './failures.ts';
 import {
   type Document,
   type ImageSource,
@@ -16,7 +17,7 @@ import {
   type PulledImage,
   readImage,
 } from './image-source.ts';
-import { type HttpResponse, readBody } from './transport.ts';
+import { type HttpResponse, readBody } from '../http/transport.ts';
 
 /** Documents that were pulled before, by digest: with them a name costs one HEAD, a digest nothing. */
 export interface DocumentCache {
@@ -109,17 +110,15 @@ interface DocumentOptions extends PullOptions {
   readonly limit: number;
 }
 
-/** Connections that may break during one document. */
-const MAX_REPEATS = 2;
-
 async function getDocument(
   reference: Reference,
   path: string,
   { limit, ...options }: DocumentOptions,
 ): Promise<{ response: HttpResponse; bytes: Uint8Array }> {
   const name = familiarName(reference);
-  for (let repeats = 0; ; repeats++) {
-    const response = await get(reference, path, options);
+  const budget = options.client.openBudget();
+  for (;;) {
+    const response = await get(reference, path, { ...options, budget });
     try {
       const bytes = await readBody(response.body, limit + 1);
       if (bytes.length <= limit) return { response, bytes };
@@ -127,26 +126,29 @@ async function getDocument(
     } catch (error) {
       options.signal.throwIfAborted();
       if (error instanceof TsbuildError) throw error;
-      if (repeats === MAX_REPEATS || !isConnectionCut(error)) {
+      if (!isConnectionCut(error) || !(await budget.pause(options.signal))) {
         throw connectionFailure(error, { registry: reference.registry, name });
       }
     }
-    await options.client.pause(repeats + 1, options.signal);
   }
 }
 
 interface GetOptions extends PullOptions {
   readonly method?: 'GET' | 'HEAD';
+  readonly budget?: RetryBudget;
 }
 
 async function get(
   reference: Reference,
   path: string,
-  { client, signal, method = 'GET' }: GetOptions,
+  { client, signal, method = 'GET', budget }: GetOptions,
 ): Promise<HttpResponse> {
   const headers = { accept: MANIFEST_TYPES.join(', ') };
   try {
-    return await client.request({ method, reference, path, headers, access: 'pull', signal });
+    return await client.request({
+      ...{ method, reference, path, headers, access: 'pull', signal },
+      ...(budget !== undefined && { budget }),
+    });
   } catch (error) {
     if (!hasCode(error, 'ERR_REGISTRY_FAILED') || error.details.status !== 404) throw error;
     const name = familiarName(reference);
@@ -158,9 +160,6 @@ async function get(
     });
   }
 }
-
-/** Connections that may break during one blob. */
-const MAX_RESUMES = 10;
 
 /** A blob of a reference's repository to a new file. Fails as `ImageSource.fetchBlob()`. */
 export async function fetchBlob(
@@ -182,7 +181,8 @@ async function* blobChunks(
 ): AsyncGenerator<Uint8Array> {
   const asked = { registry: reference.registry, name: familiarName(reference) };
   let offset = 0;
-  for (let resumes = 0; ; resumes++) {
+  const budget = client.openBudget();
+  for (;;) {
     const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
     const path = `blobs/${digest}`;
     const response = await client.request({
@@ -191,6 +191,7 @@ async function* blobChunks(
       path,
       headers,
       access: 'pull',
+      budget,
       signal,
     });
     // A server that knows no ranges sends it all again.
@@ -200,13 +201,16 @@ async function* blobChunks(
         const fresh = chunk.subarray(Math.min(skip, chunk.length));
         skip -= chunk.length - fresh.length;
         offset += fresh.length;
-        if (fresh.length > 0) yield fresh;
+        if (fresh.length === 0) continue;
+        budget.progress();
+        yield fresh;
       }
       return;
     } catch (error) {
       signal.throwIfAborted();
-      if (resumes === MAX_RESUMES || !isConnectionCut(error)) throw connectionFailure(error, asked);
+      if (!isConnectionCut(error) || !(await budget.pause(signal))) {
+        throw connectionFailure(error, asked);
+      }
     }
-    await client.pause(Math.min(resumes + 1, 3), signal);
   }
 }
