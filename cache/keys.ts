@@ -13,7 +13,7 @@ declare const brand: unique symbol;
 export type CacheKey = string & { readonly [brand]: 'cacheKey' };
 
 /** Goes into every key. A change of what a step does to the same inputs needs another number. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 export type JsonValue =
   | string
