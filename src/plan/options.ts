@@ -31,6 +31,8 @@ export interface PlanOptions<Image extends BaseImage> {
   /** Nobody asked for a platform: the image keeps the one of its base (FROM-12). */
   readonly isPlatformImplicit?: boolean | undefined;
   /** What the build runs on: BUILDPLATFORM. */
+  /** The image is one of several: steps are named with their platform (MP-5). */
+  readonly isOneOfSeveral?: boolean | undefined;
   readonly buildPlatform: Platform;
   readonly noCache?: boolean | undefined;
   /** Names of stages (OPT-1). */

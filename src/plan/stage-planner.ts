@@ -2,6 +2,7 @@
 
 import { type Dockerfile, parseInstruction } from '../../parser/index.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
+import type { Platform } from '../oci/platform.ts';
 import type { Dependencies } from './dependencies.ts';
 import { invalid, locationOf } from './failures.ts';
 import type { GlobalArgs } from './global-args.ts';
@@ -14,7 +15,7 @@ import type { Source, Sources } from './sources.ts';
 import type { StageInstruction, StageOutline } from './stage-outline.ts';
 import { inheritedConfig, scratchConfig, StageState, startConfig } from './stage-state.ts';
 import type { PlannedStage, StageBase } from './step.ts';
-import { instructionText, isCounted, StepNames } from './step-names.ts';
+import { instructionText, isCounted, platformLabel, StepNames } from './step-names.ts';
 
 export interface StagePlannerOptions<Image extends BaseImage> {
   readonly dockerfile: Dockerfile;
@@ -88,10 +89,11 @@ export class StagePlanner<Image extends BaseImage> {
     const instructions = this.#instructions(outline, triggers);
     const names = this.#names(outline, instructions);
     const reference = base.kind === 'image' ? base.reference : undefined;
-    const fromName = reference === undefined ? undefined : names.next(`FROM ${reference}`);
+    const where = this.#whereOf(state.platform);
+    const fromName = reference === undefined ? undefined : names.next(`FROM ${reference}`, where);
     if (outline.base.kind === 'directory') {
       const { location } = outline;
-      const name = names.next(`FROM ${outline.base.name}`);
+      const name = names.next(`FROM ${outline.base.name}`, where);
       state.steps.push(copyOfContext(state, { context: outline.base.name, name, location }));
     }
     for (const located of instructions) await this.#planOne(state, located, names);
@@ -199,7 +201,7 @@ export class StagePlanner<Image extends BaseImage> {
         allow: build.allow ?? new Set(),
         findOrigin: this.#findOrigin,
         location,
-        nextName: () => names.next(text),
+        nextName: () => names.next(text, this.#whereOf(state.platform, state.lookup)),
         text,
       });
       state.steps.push(step);
@@ -230,13 +232,18 @@ export class StagePlanner<Image extends BaseImage> {
     }
   };
 
-  #platformOf(outline: StageOutline): PlanOptions<Image>['platform'] {
+  /** What names say of platforms: nothing, where there is but one (MP-5). */
+  #whereOf(platform: Platform, lookup: StageState<Image>['lookup'] = () => undefined): string {
+    return this.#options.build.isOneOfSeveral ? platformLabel(platform, lookup) : '';
+  }
+
+  #platformOf(outline: StageOutline): Platform {
     return outline.platform ?? this.#options.build.platform;
   }
 
   #resolve(
     source: Extract<Source, { kind: 'image' }>,
-    platform: PlanOptions<Image>['platform'],
+    platform: Platform,
     location: SourceLocation,
   ): Promise<Image> {
     return this.#options.sources.resolve(source, platform, location);

@@ -1,6 +1,7 @@
 /** What a step is called in progress output: `[build 2/5] RUN make` (MP-5, LIM-4). */
 
 import type { Heredoc } from '../../parser/index.ts';
+import { formatAll, formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
 import type { StageInstruction } from './stage-outline.ts';
 
 /** Numbers the steps of one stage. */
@@ -15,12 +16,44 @@ export class StepNames {
     this.#total = total;
   }
 
-  next(text: string): string {
+  /** `platform`: from `platformLabel()`, where the build is for several. */
+  next(text: string, platform = ''): string {
     this.#index += 1;
     const total = String(this.#total);
     const index = String(this.#index).padStart(total.length);
-    return `[${this.#stage === '' ? '' : `${this.#stage} `}${index}/${total}] ${text}`;
+    const place = [platform, this.#stage, `${index}/${total}`].filter((part) => part !== '');
+    return `[${place.join(' ')}] ${text}`;
   }
+}
+
+/**
+ * The platform that a step runs on, and after an arrow the one that it works for, if a TARGET… argument
+ * has told it of another: `linux/amd64->arm64`. Until then it is the same step for all of them.
+ */
+export function platformLabel(
+  platform: Platform,
+  lookup: (name: string) => string | undefined,
+): string {
+  const own = formatAll(platform);
+  const target = toldPlatform(platform, lookup);
+  if (formatPlatform(target) === formatPlatform(platform)) return own;
+  const isSibling = target.os === platform.os && target.architecture !== platform.architecture;
+  const text = formatPlatform(target);
+  return `${own}->${isSibling ? text.slice(target.os.length + 1) : text}`;
+}
+
+function toldPlatform(platform: Platform, lookup: (name: string) => string | undefined): Platform {
+  const whole = lookup('TARGETPLATFORM');
+  const [os, architecture, variant] = whole
+    ? whole.replace(/\(.*?\)/, '').split('/')
+    : ['TARGETOS', 'TARGETARCH', 'TARGETVARIANT'].map((name) => lookup(name) || undefined);
+  const isSame = architecture === undefined || architecture === platform.architecture;
+  return normalizePlatform({
+    os: os ?? platform.os,
+    architecture: architecture ?? platform.architecture,
+    // Whoever asked for the architecture alone has not been told of another variant.
+    variant: variant ?? (isSame ? platform.variant : undefined) ?? '',
+  });
 }
 
 /** Whether an instruction has a number. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { hasCode } from '../../src/errors.ts';
-import { image, plan, runOf, stepsOf } from './support.ts';
+import { platformLabel } from '../../src/plan/step-names.ts';
+import { AMD64, ARM64, image, plan, runOf, stepsOf } from './support.ts';
 
 describe('RUN', () => {
   const commands = [
@@ -232,6 +233,52 @@ describe('names of steps', () => {
       ],
     );
   });
+
+  it('has the platform where there are several, and whom a step works for once it is told (MP-5)', async () => {
+    const text = [
+      'FROM --platform=$BUILDPLATFORM a AS One',
+      'RUN x',
+      'ARG TARGETARCH',
+      'RUN y',
+      'FROM b',
+      'COPY --from=one /a /b',
+      'RUN z',
+    ].join('\n');
+    const { stages } = await plan(text, { platform: ARM64, isOneOfSeveral: true });
+    assert.deepEqual(
+      stages.map(({ fromName, steps }) => [fromName, ...steps.map(({ name }) => name)]),
+      [
+        [
+          '[linux/amd64 one 1/3] FROM docker.io/library/a:latest',
+          '[linux/amd64 one 2/3] RUN x',
+          'ARG TARGETARCH',
+          '[linux/amd64->arm64 one 3/3] RUN y',
+        ],
+        [
+          '[linux/arm64 stage-1 1/3] FROM docker.io/library/b:latest',
+          '[linux/arm64 stage-1 2/3] COPY --from=one /a /b',
+          '[linux/arm64 stage-1 3/3] RUN z',
+        ],
+      ],
+    );
+  });
+
+  for (const [told, label] of [
+    [{ TARGETPLATFORM: 'linux/arm64' }, 'linux/amd64->arm64'],
+    [{ TARGETPLATFORM: 'windows(10.0)/amd64' }, 'linux/amd64->windows/amd64'],
+    [{ TARGETARCH: 'arm', TARGETVARIANT: 'v6' }, 'linux/amd64->arm/v6'],
+    [{ TARGETARCH: 'amd64', TARGETVARIANT: '' }, 'linux/amd64'],
+    [{ TARGETOS: 'darwin' }, 'linux/amd64->darwin/amd64'],
+    [{}, 'linux/amd64'],
+  ] as const) {
+    it(`says ${label} where an ARG tells ${JSON.stringify(told)} (MP-5)`, () => {
+      const values = new Map(Object.entries(told));
+      assert.equal(
+        platformLabel(AMD64, (name) => values.get(name)),
+        label,
+      );
+    });
+  }
 
   it('aligns numbers (LIM-4)', async () => {
     const names = await namesOf(`FROM scratch\n${'RUN x\n'.repeat(10)}`);
