@@ -10,3 +10,11 @@ export {
   parseLayoutLocation,
 } from './layout-source.ts';
 export { type DocumentCache, fetchBlob, registrySource, resolveImage } from './pull.ts';
+export {
+  createPusher,
+  type OnStage,
+  type PushDestination,
+  type Pusher,
+} from './push.ts';
+export { type PushContent, readContent } from './push-content.ts';
+export type { BlobFile } from './push-upload.ts';

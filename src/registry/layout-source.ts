@@ -83,7 +83,11 @@ export function formatLayoutLocation({ directory, tag, digest }: LayoutLocation)
   return `oci-layout://${directory}${suffix}`;
 }
 
-async function rootDocument(location: LayoutLocation, name: string): Promise<Document> {
+/** The document that a location names. @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID, ERR_DIGEST_MISMATCH */
+export async function rootDocument(
+  location: LayoutLocation,
+  name = formatLayoutLocation(location),
+): Promise<Document> {
   const { directory, tag, digest } = location;
   if (digest !== undefined) {
     const bytes = await readBlob(directory, digest, { limit: MAX_MANIFEST, name });
@@ -131,7 +135,8 @@ function tagsHint(index: Index): string {
   return tags.size === 0 ? 'The layout is empty.' : `The layout has: ${[...tags].join(', ')}.`;
 }
 
-function blobPath(directory: string, digest: Digest): string {
+/** Where a layout directory has a blob. */
+export function blobPath(directory: string, digest: Digest): string {
   return join(directory, 'blobs', 'sha256', hexOf(digest));
 }
 
@@ -142,7 +147,12 @@ interface ReadOptions {
   readonly missing?: string;
 }
 
-function readBlob(directory: string, digest: Digest, options: ReadOptions): Promise<Uint8Array> {
+/** A blob's bytes, not verified. @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID when it is too large */
+export function readBlob(
+  directory: string,
+  digest: Digest,
+  options: ReadOptions,
+): Promise<Uint8Array> {
   const missing = `It lacks the blob ${digest}.`;
   return readCapped(blobPath(directory, digest), { missing, ...options });
 }
