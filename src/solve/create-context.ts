@@ -70,6 +70,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     // Its failure is seen again, and reported, when the image asks for the same work.
     background: (work) => void work.catch(() => undefined),
     stubs: new Once<string>(),
+    implied: new Once<readonly string[]>(),
     emptied: new Once<void>(),
     tell: tellOnce(options.onNote),
     beforeExecution: async () => await checks.get('', () => checkMachine(options)),

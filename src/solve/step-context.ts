@@ -35,6 +35,8 @@ export interface StepContext {
   readonly background: (work: Promise<unknown>) => void;
   /** Layers of mount points, by identity: made once per build. */
   readonly stubs: Once<string>;
+  /** Directories that a layer does not describe (implied.ts), by its id. */
+  readonly implied: Once<readonly string[]>;
   /** Cache mounts that this build has used, by id: `--no-cache` empties one before that, once. */
   readonly emptied: Once<void>;
   /** Says something of the machine, once per build however often it is said. */

@@ -13,6 +13,7 @@ import type { ImageTree } from '../tree/image-tree.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
 import { parentOf, toPath, toText } from '../tree/path.ts';
 import { copyConflict, Destination } from './destination.ts';
+import { impliedDirectories } from './implied.ts';
 import type { Layer } from './layer.ts';
 import { writeList } from './compose-list.ts';
 import type { StepContext } from './step-context.ts';
@@ -30,7 +31,8 @@ export async function stubLayer(
   context: StepContext,
 ): Promise<string | undefined> {
   const tree = await context.layers.tree(parent, { directories: true });
-  const entries = stubEntries(tree, points, impliedDirectories(parent, tree));
+  const wrong = await impliedDirectories(parent, tree, context);
+  const entries = stubEntries(tree, points, wrong);
   if (entries.length === 0) return undefined;
   // Times matter here: a directory of the tree must look the same through this layer.
   const times = entries.map(({ mtime, mtimeNsec }) => `${mtime}.${mtimeNsec}`).join(' ');
@@ -95,24 +97,6 @@ function forMount<T>(target: string, act: () => T): T {
 }
 
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-
-/**
- * Directories that some pulled layer implies without describing them: unpacked they are 0755 root's,
- * in the tree they are what lower layers say. Built layers imply none.
- */
-function impliedDirectories(parent: readonly Layer[], tree: ImageTree): readonly Entry[] {
-  const wrong = new Map<string, Entry>();
-  tree.layers.forEach((index, number) => {
-    // The lowest layer that counts has nothing below it that could say otherwise.
-    if (number <= tree.lowest || parent[number]?.pulled === undefined) return;
-    for (const entry of index.within('')) {
-      if (entry.type !== 'directory' || !entry.implied) continue;
-      const seen = tree.lookup(entry.path)?.entry;
-      if (seen?.type === 'directory' && !seen.implied) wrong.set(entry.path, seen);
-    }
-  });
-  return [...wrong.values()];
-}
 
 async function makeDirectory(entries: readonly Entry[], context: StepContext): Promise<string> {
   const { layers, helpers, signal } = context;
