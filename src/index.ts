@@ -63,6 +63,7 @@ export type {
   StepOutputEvent,
   StepReport,
   StepStartEvent,
+  StepStatusEvent,
 } from './progress/event.ts';
 export { plainProgress } from './progress/plain.ts';
 export type { UnseenImage } from './unseen-images.ts';

@@ -8,6 +8,7 @@ export type BuildEvent =
   | PlanEvent
   | StepStartEvent
   | StepOutputEvent
+  | StepStatusEvent
   | StepEndEvent
   | StepErrorEvent
   | NoticeEvent;
@@ -39,6 +40,15 @@ export interface StepOutputEvent {
   readonly step: number;
   readonly stream: 'stdout' | 'stderr';
   readonly data: Uint8Array;
+}
+
+/** A part of a step's work, such as `pushing layers`: told when it begins, and again when it is done. */
+export interface StepStatusEvent {
+  readonly kind: 'step-status';
+  readonly step: number;
+  readonly name: string;
+  /** Milliseconds that it took; undefined while it goes on. */
+  readonly duration: number | undefined;
 }
 
 export interface StepEndEvent {

@@ -59,6 +59,12 @@ export function plainProgress(
         const state = running.get(event.step);
         return state && sayOutput(state, state[event.stream].push(event.data));
       }
+      case 'step-status': {
+        const state = running.get(event.step);
+        const { name, duration } = event;
+        const done = duration === undefined ? '' : ` ${(duration / 1000).toFixed(1)}s done`;
+        return state && speaker.say(state.info, `${name}${done}`);
+      }
       case 'step-end': {
         const detail = event.detail === undefined ? [] : [event.detail];
         const seconds = (event.duration / 1000).toFixed(1);

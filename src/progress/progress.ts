@@ -13,6 +13,8 @@ export interface Announced {
 /** Follows one step. Exactly one of `end` and `fail` is called. */
 export interface StepReporter {
   readonly output: (stream: 'stdout' | 'stderr', data: Uint8Array) => void;
+  /** A part of its work begins; what it answers is called when that is done. */
+  readonly status: (name: string) => () => void;
   readonly end: (result: {
     readonly cached: boolean;
     readonly layer?: Digest;
@@ -44,6 +46,13 @@ export class Progress {
     return {
       output: (stream, data) =>
         this.#onEvent({ kind: 'step-output', step: info.step, stream, data }),
+      status: (name) => {
+        const began = performance.now();
+        const tell = (duration: number | undefined): void =>
+          this.#onEvent({ kind: 'step-status', step: info.step, name, duration });
+        tell(undefined);
+        return () => tell(Math.round(performance.now() - began));
+      },
       end: ({ cached, layer, detail }) => {
         const duration = Math.round(performance.now() - started);
         this.#reports.set(info.step, { name: info.name, cached, duration, layer });

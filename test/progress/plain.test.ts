@@ -38,6 +38,20 @@ function render(events: readonly BuildEvent[], now = 1123): string {
 }
 
 describe('plainProgress() (LIM-4)', () => {
+  it('tells the parts of a step when they begin and when they are done, as BuildKit does', () => {
+    const part = (duration: number | undefined): BuildEvent => ({
+      ...{ kind: 'step-status', step: 1, name: 'pushing layers', duration },
+    });
+    assert.equal(
+      render([start(1, 'exporting to image'), part(undefined), part(210), end(1)]),
+      `#1 exporting to image
+#1 pushing layers
+#1 pushing layers 0.2s done
+#1 DONE 0.4s
+`,
+    );
+  });
+
   it('names a step, shows its output with the time, and how it ended', () => {
     const events = [start(1, '[1/2] FROM base'), end(1, true), start(2, '[2/2] RUN make')];
     const text = render([...events, output(2, 'cc main.c\n'), end(2, false, 'layer sha256:1')]);
