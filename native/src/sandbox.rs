@@ -21,7 +21,7 @@ use crate::protocol::{
 use crate::root::Root;
 use crate::seccomp::{self, Rest};
 use crate::sys::{notify, sandbox as sys};
-use crate::{capability, command};
+use crate::{capability, command, owner};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
@@ -100,6 +100,10 @@ fn tell(channel: &mut UnixStream, message: &Message) {
 /// The other phases. Comes back with an exit code when the command cannot be executed.
 fn become_command(request: &RunRequest, channel: &mut UnixStream) -> Result<i32, Error> {
     let process = &request.process;
+    if process.emulate_ids {
+        // The namespace that the helper entered is not known to what it executes.
+        owner::there_is_only_one_id();
+    }
     let capabilities = capability::parse(&process.capabilities)?;
     let filter = filter(process)?;
     enter_namespaces(request)?;

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ProcessSpec } from '../../native/protocol.ts';
-import { describeUnless } from '../support/missing.ts';
+import { describeUnless, itUnless } from '../support/missing.ts';
 import { PROC_AND_DEV, type RunFixture, startFixture, whyNot } from '../support/run-fixture.ts';
 
 describeUnless(whyNot('single'))('emulated ids', function () {
@@ -113,6 +114,16 @@ describeUnless(whyNot('single'))('emulated ids', function () {
     assert.deepEqual(stdout.trim().split('\n'), owners);
   });
 
+  itUnless(whyNoAttributes())('knows who a file belongs to that is mounted', async () => {
+    const content = Buffer.from('x').toString('base64');
+    const file = { content, uid: 1234, gid: 5678, mode: 0o440, readonly: true, flags: [] } as const;
+    const { stdout } = await fixture.sh(`stat -c '%u:%g %a' /etc/key`, {
+      mounts: [...PROC_AND_DEV, { kind: 'file', target: '/etc/key', ...file }],
+      process: { emulateIDs: true },
+    });
+    assert.equal(stdout, '1234:5678 440\n');
+  });
+
   it('hides its attribute', async () => {
     const { lines } = await sh(
       `echo > /f; chown 5 /f; cp -a /f /g; stat -c %u /g; cat /proc/version >/f`,
@@ -128,3 +139,9 @@ describeUnless(whyNot('single'))('emulated ids', function () {
     assert.equal((await sh('id -u')).stdout, '0\n');
   });
 });
+
+/** What is mounted from memory has attributes of users' own since Linux 6.6. */
+function whyNoAttributes(): string | undefined {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  return major > 6 || (major === 6 && minor >= 6) ? undefined : 'needs Linux 6.6';
+}
