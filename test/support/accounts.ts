@@ -40,12 +40,16 @@ export interface Started {
 
 export interface Account {
   readonly kind: AccountKind;
+  readonly uid: number;
   /** A directory that belongs to it. */
   readonly home: string;
   /** A directory with `node` in it that it may read. */
   readonly nodeDirectory: string;
   /** What `tsbuild` runs, for a program that starts others. */
   readonly command: readonly string[];
+  /** What root puts before a command to have it run as this account, in `env`. */
+  readonly through: readonly string[];
+  readonly env: Env;
   /** Runs a program as this account. Never rejects for its exit code. */
   readonly run: (program: string, args: readonly string[], env?: Env) => Promise<Outcome>;
   /** `tsbuild build …` by this account, on its own store. */
@@ -115,16 +119,16 @@ export async function openAccount(
   const node = kind === 'root' ? process.execPath : join(home, 'bin/node');
   const cli = join(kind === 'root' ? ROOT : join(home, 'tsbuild'), 'dist/cli.js');
   const marker = `TSBUILD_TEST_HOME=${home}`;
+  const own = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    TMPDIR: temporary,
+    XDG_CACHE_HOME: join(home, '.cache'),
+    TSBUILD_STORE: join(home, STORE),
+    TSBUILD_TEST_HOME: home,
+  };
   const start = (program: string, args: readonly string[], env: Env = {}): Started =>
-    startProgram([...through, program, ...args], {
-      PATH: process.env['PATH'] ?? '',
-      HOME: home,
-      TMPDIR: temporary,
-      XDG_CACHE_HOME: join(home, '.cache'),
-      TSBUILD_STORE: join(home, STORE),
-      TSBUILD_TEST_HOME: home,
-      ...env,
-    });
+    startProgram([...through, program, ...args], { ...own, ...env });
   const build: Account['start'] = (args, env) =>
     start(node, [cli, 'build', '--progress=plain', ...args], env);
   const assertClean = async (): Promise<void> => {
@@ -136,9 +140,12 @@ export async function openAccount(
   };
   return {
     kind,
+    uid: id,
     home,
     nodeDirectory: dirname(node),
     command: [node, cli, 'build', '--progress=plain'],
+    through,
+    env: own,
     run: async (program, args, env) => await start(program, args, env).outcome,
     tsbuild: async (args, env) => await build(args, env).outcome,
     start: build,
