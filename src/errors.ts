@@ -149,6 +149,16 @@ export function locate(error: unknown, location: SourceLocation): unknown {
   return copy(error, { location });
 }
 
+/**
+ * The same failure, saying for which of several platforms, unless it does. Anything but a TsbuildError
+ * comes back as it was.
+ */
+export function forPlatform(error: unknown, platform: string | undefined): unknown {
+  if (!(error instanceof TsbuildError) || platform === undefined) return error;
+  if (error.message.split(/[\s":]+/).includes(platform)) return error;
+  return copy(error, { message: `${error.message} (${platform})` });
+}
+
 /** The first of several failures, which carries the others; undefined when there are none. */
 export function joinErrors(errors: readonly TsbuildError[]): TsbuildError | undefined {
   const [first, ...others] = errors;
@@ -157,7 +167,7 @@ export function joinErrors(errors: readonly TsbuildError[]): TsbuildError | unde
 
 function copy(
   error: TsbuildError,
-  changes: Pick<ErrorFields<ErrorCode>, 'location' | 'others'>,
+  changes: Partial<Pick<ErrorFields<ErrorCode>, 'message' | 'location' | 'others'>>,
 ): TsbuildError {
   const { message, details, hint, cause, location, others } = error;
   return new TsbuildError(error.code, {

@@ -36,7 +36,7 @@ export interface BuildOptions {
    * or `docker-image://REFERENCE`. `NAME::PLATFORM` is the one for a platform.
    */
   readonly buildContexts?: Readonly<Record<string, string>>;
-  /** `os/architecture[/variant]`; default: this machine's. */
+  /** `os/architecture[/variant]`, several with commas between them: an index; default: this machine's. */
   readonly platform?: string;
   /** Secrets by id: their bytes. */
   readonly secrets?: Readonly<Record<string, Uint8Array>>;
@@ -114,10 +114,24 @@ export interface Resources {
 
 /** What `build()` answers: the image, and how it came about. */
 export interface BuildResult {
+  /** The manifest's digest; of several platforms the index's. */
+  readonly digest: Digest;
+  readonly descriptor: Descriptor;
+  /** Undefined when there are several platforms. */
+  readonly config: ImageConfig | undefined;
+  readonly configDigest: Digest | undefined;
+  /** In the order that was asked for; at least one. */
+  readonly platforms: readonly [PlatformResult, ...PlatformResult[]];
+  readonly steps: readonly StepReport[];
+}
+
+/** The image for one platform. */
+export interface PlatformResult {
+  /** As it was asked for, in its normal form: `linux/arm64`. */
+  readonly platform: string;
   /** The manifest's digest. */
   readonly digest: Digest;
   readonly descriptor: Descriptor;
   readonly config: ImageConfig;
   readonly configDigest: Digest;
-  readonly steps: readonly StepReport[];
 }

@@ -6,7 +6,7 @@ import type { Dockerfile } from '../parser/index.ts';
 import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
 import { TsbuildError } from './errors.ts';
 import { type OutputSpec, parseOutput } from './export/index.ts';
-import { formatAll, hostPlatform, parsePlatforms, type Platform } from './oci/platform.ts';
+import { hostPlatform, parsePlatforms, type Platform } from './oci/platform.ts';
 import { parseReference, type Reference } from './oci/reference.ts';
 import type { BuildOptions } from './options.ts';
 import type { NamedContext, PlanOptions } from './plan/options.ts';
@@ -21,7 +21,12 @@ import { openSession, type Session } from './solve/session.ts';
 /** Everything of the options that can be wrong without looking at a file. */
 export interface Request {
   readonly host: Platform;
+  /** What to build for, in the order asked for, each once; never none (MP-1). */
+  readonly platforms: readonly Platform[];
+  /** The first of them: a check is about that one. */
   readonly platform: Platform;
+  /** The result is an index. */
+  readonly isIndex: boolean;
   readonly machine: Machine;
   readonly outputs: readonly OutputSpec[];
   readonly names: readonly Reference[];
@@ -33,7 +38,7 @@ export function readRequest(options: BuildOptions): Request {
   const host = hostPlatform(process.arch);
   return {
     host,
-    platform: platformOf(options.platform, host),
+    ...platformsOf(options, host),
     machine: thisMachine(),
     outputs: (options.outputs ?? []).map(parseOutput),
     names: (options.tags ?? []).map(parseReference),
@@ -46,17 +51,32 @@ export function readRequest(options: BuildOptions): Request {
   };
 }
 
-/** MP-1: the machine's unless one is asked for. @throws ERR_UNSUPPORTED for several */
-function platformOf(text: string | undefined, host: Platform): Platform {
-  const platforms = parsePlatforms(text === undefined ? [] : [text], host);
-  if (platforms.length > 1) {
-    throw new TsbuildError('ERR_UNSUPPORTED', {
-      message: `Cannot build for ${platforms.map(formatAll).join(' and ')} at once`,
-      details: { feature: 'several platforms' },
-      hint: 'Build each platform by itself, with a name or an output of its own.',
-    });
-  }
-  return platforms[0] ?? host;
+/** MP-1: the machine's unless some are asked for; several are an index, one is if a build argument says so. */
+function platformsOf(
+  { platform: text, buildArgs }: BuildOptions,
+  host: Platform,
+): Pick<Request, 'platforms' | 'platform' | 'isIndex'> {
+  const asked = parsePlatforms(text === undefined ? [] : [text], host);
+  const [platform = host] = asked;
+  const platforms = asked.length === 0 ? [host] : asked;
+  const isIndex = isMultiPlatform(buildArgs?.['BUILDKIT_MULTI_PLATFORM']) ?? platforms.length > 1;
+  if (isIndex || platforms.length === 1) return { platforms, platform, isIndex };
+  throw new TsbuildError('ERR_USAGE', {
+    message: 'Cannot build for several platforms: BUILDKIT_MULTI_PLATFORM says that there is one',
+    details: undefined,
+    hint: 'Leave that build argument out, or name one platform.',
+  });
+}
+
+function isMultiPlatform(text = ''): boolean | undefined {
+  if (text === '') return undefined;
+  if (/^(?:1|t|true)$/i.test(text)) return true;
+  if (/^(?:0|f|false)$/i.test(text)) return false;
+  throw new TsbuildError('ERR_USAGE', {
+    message: `Cannot use "${text}" for BUILDKIT_MULTI_PLATFORM`,
+    details: undefined,
+    hint: 'It is true or false.',
+  });
 }
 
 /** Opens the session that the options ask for. @throws ERR_STORE_UNUSABLE */
@@ -127,6 +147,7 @@ export function planOptionsOf({
     buildArgs: options.buildArgs ?? {},
     platform: request.platform,
     isPlatformImplicit: !options.platform,
+    isOneOfSeveral: request.isIndex,
     buildPlatform: request.host,
     noCache: options.noCache,
     noCacheFilter: options.noCacheFilter,

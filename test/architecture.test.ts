@@ -115,6 +115,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/request.ts',
   ],
+  'src/platforms.ts': [
+    'src/errors.ts',
+    'src/oci',
+    'src/plan',
+    'src/solve',
+    'parser',
+    'src/request.ts',
+  ],
+  'src/finish.ts': [
+    'src/errors.ts',
+    'src/oci',
+    'src/plan',
+    'src/solve',
+    'src/progress',
+    'src/export',
+    'src/options.ts',
+    'src/request.ts',
+  ],
   'src/build.ts': [
     'src/errors.ts',
     'src/oci',
@@ -133,6 +151,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/request.ts',
     'src/input.ts',
     'src/check.ts',
+    'src/platforms.ts',
+    'src/finish.ts',
   ],
   'src/index.ts': [
     'src/doctor',

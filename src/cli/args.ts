@@ -172,7 +172,7 @@ function createOptions(): readonly Option[] {
     new Option('--no-cache', 'run every step anew'),
     list('--no-cache-filter <stages>', 'run every step of these stages anew'),
     list('--build-context <name=source>', 'a further context: directory, URL, oci-layout://, …'),
-    list('--platform <platform>', 'os/architecture[/variant] (default: of this machine)'),
+    list('--platform <platform>', 'os/architecture[/variant], several with commas (default: of this machine)'),
     list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
     list('--ssh <agent>', 'default, or ID[=SOCKET|KEY[,KEY]], for RUN --mount=type=ssh'),
     list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),

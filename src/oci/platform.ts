@@ -7,6 +7,8 @@ export interface Platform {
   readonly architecture: string;
   readonly variant?: string;
   readonly 'os.version'?: string;
+  /** Only in documents: nobody asks for it. */
+  readonly 'os.features'?: readonly string[];
 }
 
 /** Node's names of the machine's architecture in Go's words. */

@@ -28,6 +28,7 @@ export class Progress {
   readonly #onEvent: (event: BuildEvent) => void;
   readonly #numbers = new Map<Announced, number>();
   readonly #reports = new Map<number, StepReport>();
+  readonly #told = new Set<string>();
   #last = 0;
 
   constructor(onEvent: ((event: BuildEvent) => void) | undefined) {
@@ -63,7 +64,12 @@ export class Progress {
     };
   }
 
+  /** Once for each place, however many platforms it is true of. */
   notice(level: 'info' | 'warning', message: string, location?: SourceLocation): void {
+    const { line, column } = location?.range.start ?? { line: 0, column: 0 };
+    const key = `${level} ${location?.file} ${line}:${column} ${message}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
     this.#onEvent({ kind: 'notice', level, message, location });
   }
 

@@ -69,7 +69,7 @@ export function assembleImage(options: AssembleOptions): AssembledImage {
     mediaType: MEDIA_TYPE.manifest,
     digest: digestOf(manifestBytes),
     size: manifestBytes.length,
-    platform,
+    platform: withDetails(platform, imageConfig),
   };
   return {
     config: imageConfig,
@@ -78,6 +78,31 @@ export function assembleImage(options: AssembleOptions): AssembledImage {
     manifest,
     manifestBytes,
     descriptor,
+  };
+}
+
+/** An index, and what names it. */
+export interface AssembledIndex {
+  readonly bytes: Uint8Array;
+  readonly descriptor: Descriptor;
+}
+
+/** The index over images for several platforms, in this order (MP-1). */
+export function assembleIndex(manifests: readonly Descriptor[]): AssembledIndex {
+  const mediaType = MEDIA_TYPE.index;
+  const bytes = encodeManifest({ schemaVersion: 2, mediaType, manifests });
+  return { bytes, descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length } };
+}
+
+/** What was asked for, and what the config, which has it from the base, knows besides (Windows: its version). */
+function withDetails(platform: Platform, config: ImageConfig): Platform {
+  const { os, architecture, variant, 'os.version': version, 'os.features': features } = config;
+  if (os !== platform.os || architecture !== platform.architecture) return platform;
+  return {
+    ...platform,
+    ...(variant !== undefined && { variant }),
+    ...(version !== undefined && { 'os.version': version }),
+    ...(features !== undefined && { 'os.features': features }),
   };
 }
 

@@ -6,7 +6,7 @@
 
 import { type CacheKey, cacheKey, type Store } from '../../cache/index.ts';
 import { hasCode, TsbuildError } from '../errors.ts';
-import type { BuildPlan } from '../plan/step.ts';
+import type { Step } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
 
 /** The shortest secret that is looked for, in bytes. */
@@ -71,13 +71,12 @@ function leakKey({ id }: Layer): CacheKey {
   return cacheKey('leak', { id });
 }
 
-/** The secrets to look for: given, mounted by a RUN of the plan, long enough, and not let go on purpose. */
+/** The secrets to look for: given, mounted by one of these RUNs, long enough, and not let go on purpose. */
 export function guardedSecrets(
-  plan: BuildPlan<BaseImage>,
+  steps: readonly Step<BaseImage>[],
   secrets: ReadonlyMap<string, Uint8Array>,
   unguarded: readonly string[],
 ): readonly GuardedSecret[] {
-  const steps = plan.stages.flatMap((stage) => stage.steps);
   const mounts = steps.flatMap((step) => (step.kind === 'run' ? step.mounts : []));
   const mounted = new Set(mounts.flatMap(({ mount }) => (mount.kind === 'secret' ? mount.id : [])));
   return [...secrets]

@@ -1,13 +1,14 @@
 /**
- * Runs a plan. Per step: key → hit, or execute → record.
+ * Runs plans: one, or one for each platform. Per step: key → hit, or execute → record.
  *
  * Stages run side by side; within a stage steps follow one another. A step that needs another stage
  * waits for it, and only there. Layers of the image are compressed while later steps run already.
  */
 
 import { type CacheRecord, cacheKey, type JsonValue } from '../../cache/index.ts';
-import { locate, TsbuildError } from '../errors.ts';
+import { forPlatform, locate, TsbuildError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
+import { formatAll } from '../oci/platform.ts';
 import type { BuildPlan, PlannedStage, Step } from '../plan/step.ts';
 import type { Announced, Progress } from '../progress/progress.ts';
 import { copyRunner } from './copy.ts';
@@ -15,6 +16,7 @@ import type { BaseImage, Layer } from './layer.ts';
 import { identityOf } from './origins.ts';
 import { runRunner } from './run.ts';
 import { runTogether } from './schedule.ts';
+import { type SharedSteps, shareSteps } from './shared-steps.ts';
 import type { Executed, StepContext, StepRunner, Wanted } from './step-context.ts';
 import { workdirRunner } from './workdir.ts';
 
@@ -33,6 +35,9 @@ export interface SolvedStep {
   readonly created: number | undefined;
 }
 
+/** A step that makes a layer. */
+type WorkingStep = Exclude<Step<BaseImage>, { readonly kind: 'config' }>;
+
 export type SolvedStages = ReadonlyMap<PlannedStage<BaseImage>, SolvedStage>;
 
 /** Makes the context for steps; `stage` waits for another stage of the same solve. */
@@ -41,15 +46,20 @@ export type ContextMaker = (
   stage: (stage: PlannedStage<BaseImage>) => Promise<readonly Layer[]>,
 ) => Promise<StepContext>;
 
-/** Solves every stage of a plan. Rejects with the first failure, after everything has stopped. */
+/**
+ * Solves every stage of the plans, side by side; what they have in common happens once. Rejects with
+ * the first failure, after everything has stopped.
+ */
 export async function solve(
-  plan: BuildPlan<BaseImage>,
+  plans: readonly BuildPlan<BaseImage>[],
   makeContext: ContextMaker,
   { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<SolvedStages> {
   const solved = new Map<PlannedStage<BaseImage>, SolvedStage>();
   const pending = new Map(
-    plan.stages.map((stage) => [stage, Promise.withResolvers<SolvedStage>()] as const),
+    plans
+      .flatMap(({ stages }) => stages)
+      .map((stage) => [stage, Promise.withResolvers<SolvedStage>()] as const),
   );
   const wait = async (stage: PlannedStage<BaseImage>): Promise<SolvedStage> => {
     const result = pending.get(stage);
@@ -58,48 +68,56 @@ export async function solve(
   };
   // A stage that nobody waits for may fail, too: its failure comes back through runTogether().
   for (const { promise } of pending.values()) promise.catch(() => undefined);
-  const froms = announce(plan, progress);
+  const shared = shareSteps(plans);
+  announce(plans, shared, progress);
+  const begun = { froms: new Set<Announced>(), steps: new Map<Announced, Promise<SolvedStep>>() };
   let context: Promise<StepContext> | undefined;
   await runTogether(
-    plan.stages.map((stage) => async (stop) => {
-      context ??= makeContext(stop, async (other) => (await wait(other)).layers);
-      try {
-        const solving = { plan, context: await context, progress, froms, wait };
-        const result = await solveStage(stage, solving);
-        solved.set(stage, result);
-        pending.get(stage)?.resolve(result);
-      } catch (error) {
-        pending.get(stage)?.reject(error);
-        throw error;
-      }
-    }),
+    plans.flatMap((plan) =>
+      plan.stages.map((stage) => async (stop: AbortSignal) => {
+        context ??= makeContext(stop, async (other) => (await wait(other)).layers);
+        try {
+          const platform = plans.length > 1 ? formatAll(stage.platform) : undefined;
+          const common = { progress, shared, begun, wait };
+          const solving = { plan, platform, context: await context, ...common };
+          const result = await solveStage(stage, solving);
+          solved.set(stage, result);
+          pending.get(stage)?.resolve(result);
+        } catch (error) {
+          pending.get(stage)?.reject(error);
+          throw error;
+        }
+      }),
+    ),
     { signal },
   );
   return solved;
 }
 
-/** Tells what there will be to see, in the order of the Dockerfile. Answers the FROMs among it. */
+/** Tells what there will be to see: platform after platform, in the order of the Dockerfile. */
 function announce(
-  plan: BuildPlan<BaseImage>,
+  plans: readonly BuildPlan<BaseImage>[],
+  { froms, steps }: SharedSteps,
   progress: Progress,
-): ReadonlyMap<PlannedStage<BaseImage>, Announced> {
-  const froms = new Map<PlannedStage<BaseImage>, Announced>();
-  const steps: Announced[] = [];
-  for (const stage of plan.stages) {
-    if (stage.fromName !== undefined) {
-      const from = { name: stage.fromName, location: stage.location };
-      froms.set(stage, from);
-      steps.push(from);
-    }
-    steps.push(...stage.steps.filter(({ kind }) => kind !== 'config'));
-  }
-  progress.plan(steps);
-  return froms;
+): void {
+  const stages = plans.flatMap((plan) => plan.stages);
+  const seen = stages.flatMap((stage) => [
+    froms.get(stage),
+    ...stage.steps.map((step) => steps.get(step)),
+  ]);
+  progress.plan([...new Set(seen.filter((each) => each !== undefined))]);
 }
 
 interface Solving {
   readonly plan: BuildPlan<BaseImage>;
-  readonly froms: ReadonlyMap<PlannedStage<BaseImage>, Announced>;
+  /** Of the stage; undefined when there is but one. */
+  readonly platform: string | undefined;
+  readonly shared: SharedSteps;
+  /** What somebody has begun, for whoever comes second. */
+  readonly begun: {
+    readonly froms: Set<Announced>;
+    readonly steps: Map<Announced, Promise<SolvedStep>>;
+  };
   readonly context: StepContext;
   readonly progress: Progress;
   readonly wait: (stage: PlannedStage<BaseImage>) => Promise<SolvedStage>;
@@ -117,7 +135,7 @@ async function solveStage(stage: PlannedStage<BaseImage>, solving: Solving): Pro
     // Only now: a step that waits for another stage has not started.
     for (const other of stagesOf(step)) await solving.wait(other);
     const wanted = wantedOf(stage, number, solving.plan);
-    const solved = await solveStep(step, layers, wanted, solving);
+    const solved = await solveOnce(step, layers, wanted, solving);
     steps.push(solved);
     if (solved.layer !== undefined) layers = [...layers, solved.layer];
   }
@@ -159,7 +177,7 @@ function stagesOf(step: Step<BaseImage>): PlannedStage<BaseImage>[] {
 
 async function baseLayers(
   stage: PlannedStage<BaseImage>,
-  { progress, froms, wait }: Solving,
+  { progress, shared, begun, wait }: Solving,
 ): Promise<readonly Layer[]> {
   switch (stage.base.kind) {
     case 'scratch':
@@ -169,8 +187,9 @@ async function baseLayers(
     case 'image': {
       const { image } = stage.base;
       // The layers come when somebody needs their bytes; the documents are here already.
-      const from = froms.get(stage);
-      if (from !== undefined) {
+      const from = shared.froms.get(stage);
+      if (from !== undefined && !begun.froms.has(from)) {
+        begun.froms.add(from);
         progress.start(from).end({ cached: true, detail: image.descriptor.digest });
       }
       return image.layers;
@@ -197,13 +216,31 @@ function isBuiltOn(stage: PlannedStage<BaseImage>, other: PlannedStage<BaseImage
   return stage.base.stage === other || isBuiltOn(stage.base.stage, other);
 }
 
-async function solveStep(
-  step: Exclude<Step<BaseImage>, { readonly kind: 'config' }>,
+/** A step that several platforms have in common is solved by the first that comes to it. */
+async function solveOnce(
+  step: WorkingStep,
   parent: readonly Layer[],
   wanted: Wanted,
-  { context, progress }: Solving,
+  solving: Solving,
 ): Promise<SolvedStep> {
-  const reporter = progress.start(step);
+  const first = solving.shared.steps.get(step) ?? step;
+  const known = solving.begun.steps.get(first);
+  const solved = known ?? solveStep(step, parent, wanted, solving);
+  solving.begun.steps.set(first, solved);
+  const { layer } = await solved;
+  // The first one's platform may have no use for the blob.
+  const { layers, background } = solving.context;
+  if (known !== undefined && wanted.blob && layer !== undefined) background(layers.blob(layer));
+  return await solved;
+}
+
+async function solveStep(
+  step: WorkingStep,
+  parent: readonly Layer[],
+  wanted: Wanted,
+  { context, progress, platform, shared }: Solving,
+): Promise<SolvedStep> {
+  const reporter = progress.start(shared.steps.get(step) ?? step);
   try {
     const runner = runnerOf(step, parent, context, reporter.output);
     const inputs = await runner.inputs();
@@ -225,14 +262,14 @@ async function solveStep(
     reporter.end({ cached, layer: layer.id as string as Digest });
     return { layer, created };
   } catch (error) {
-    const located = locate(error, step.location);
+    const located = forPlatform(locate(error, step.location), platform);
     reporter.fail(located instanceof TsbuildError && !context.signal.aborted ? located : undefined);
     throw located;
   }
 }
 
 function runnerOf(
-  step: Exclude<Step<BaseImage>, { readonly kind: 'config' }>,
+  step: WorkingStep,
   parent: readonly Layer[],
   context: StepContext,
   output: (stream: 'stdout' | 'stderr', data: Uint8Array) => void,

@@ -96,7 +96,7 @@ describe('ADD of a git repository', function () {
           'src/run 755 0:0',
         ],
       ]);
-      const { history } = result.config;
+      const history = result.config?.history ?? [];
       assert.equal(history?.[0]?.created_by, `ADD ${server.url}/a.git#main /src # buildkit`);
       assert.match(
         result.steps.map(({ name }) => name).join('\n'),

@@ -46,7 +46,7 @@ export async function withPlace(use: (place: Place) => Promise<void>): Promise<v
         const { layers } = await readLayers(output);
         return {
           names: (layers.at(-1) ?? []).map(({ name }) => name),
-          created: config.created,
+          created: config?.created,
           ran: steps.filter(({ cached }) => !cached).map(({ name }) => name),
         };
       },
