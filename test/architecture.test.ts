@@ -38,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/context',
     'src/context/git-url.ts',
     'parser',
+    'src/http',
     'src/registry',
     'cache',
     'native',
@@ -109,6 +110,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/errors.ts',
     'src/oci',
     'src/context',
+    'src/http',
     'src/registry',
     'src/solve',
     'cache',
@@ -179,9 +181,11 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   chevrotain: 'parser/',
   commander: 'src/cli/args.ts',
   'p-queue': 'src/solve/schedule.ts',
+  'smol-toml': 'src/registry/settings/',
   ssri: 'src/oci/digest.ts',
   'tar-stream': 'src/export/',
   undici: 'src/http/',
+  yaml: 'src/solve/devices.ts',
 };
 
 /** What only some may touch, and who. */

@@ -4,13 +4,15 @@ import { openStore, type Store } from '../../cache/index.ts';
 import { TsbuildError } from '../errors.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import type { BuildOptions } from '../options.ts';
+import { settingsPlaces } from '../registry/index.ts';
 import { defaultStore, thisMachine } from '../request.ts';
 import { readFacts } from '../solve/facts.ts';
 import type { RungName } from '../solve/rungs.ts';
 import type { Finding } from './finding.ts';
 import { machineFindings } from './machine-findings.ts';
+import { networkFindings } from './network-findings.ts';
 import { platformFindings } from './platform-findings.ts';
-import { networkFindings } from './registry-findings.ts';
+import { registryFindings } from './registry-findings.ts';
 import { type RunFindings, runFindings } from './run-findings.ts';
 import { storeFindings } from './store-findings.ts';
 
@@ -25,7 +27,7 @@ export type {
 /** What `doctor()` takes: what a build would be given, and the environment to look into. */
 export interface DoctorOptions
   extends Pick<BuildOptions, 'store' | 'helper' | 'dockerConfig' | 'isolation' | 'signal'> {
-  /** For proxies, certificates and PATH; default: none are seen. */
+  /** For proxies, certificates, settings of registries and PATH; default: none are seen. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -46,20 +48,22 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const machine = thisMachine();
-  const { dockerConfig, environment = {} } = options;
+  const { dockerConfig, environment } = options;
+  const places = settingsPlaces({ dockerConfig, environment });
   const aboutMachine = async (): Promise<readonly Finding[]> =>
     await machineFindings({ facts: await readFacts(), machine, signal });
-  const [stored, about, network] = await allEnded([
+  const [stored, about, registries, network] = await allEnded([
     withStore(options, signal),
     aboutMachine(),
-    networkFindings({ dockerConfig, environment }),
+    registryFindings(places),
+    networkFindings(environment ?? {}),
   ]);
   signal.throwIfAborted();
   const { run, findings } = stored;
   return {
     ok: run.isolation !== undefined,
     isolation: run.isolation,
-    findings: [...run.findings, ...findings, ...about, ...network],
+    findings: [...run.findings, ...findings, ...about, ...network, ...registries],
   };
 }
 

@@ -1,74 +1,82 @@
-/** Credentials, mirrors, certificates and proxies in effect, each with where it comes from. Never a secret. */
+/** Logins, mirrors and certificates of registries, each with the file that has it. Never a secret. */
 
-import { access, constants } from 'node:fs/promises';
+import { constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { redactUrl } from '../context/url-credentials.ts';
 import { TsbuildError } from '../errors.ts';
-import { type CredentialSource, describeCredentials } from '../registry/index.ts';
+import {
+  type CredentialFile,
+  credentialFiles,
+  type CredentialSource,
+  describeCredentials,
+  describeSettings,
+  type RegistrySettingsReport,
+  type SettingsPlaces,
+} from '../registry/index.ts';
 import type { Finding } from './finding.ts';
+import { isReadable } from './is-readable.ts';
 
-export interface NetworkOptions {
-  /** The directory of docker's config.json. */
-  readonly dockerConfig: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+const GROUP = 'registries';
+
+export async function registryFindings(places: SettingsPlaces): Promise<readonly Finding[]> {
+  return [...(await credentials(places)), ...(await settings(places))];
 }
 
-export async function networkFindings(options: NetworkOptions): Promise<readonly Finding[]> {
-  const { environment } = options;
-  return [
-    ...(await credentials(options)),
-    {
-      id: 'mirrors',
-      group: 'registries',
-      status: 'info',
-      text: 'mirrors: none (this version has no setting for them)',
-    },
-    ...(await certificates(environment)),
-    ...proxies(environment),
-  ];
+async function credentials(places: SettingsPlaces): Promise<readonly Finding[]> {
+  const files = credentialFiles(places);
+  const there: CredentialFile[] = [];
+  for (const file of files) {
+    const isThere = file.text !== undefined || (await isReadable(file.path, constants.F_OK));
+    if (isThere) there.push(file);
+  }
+  const findings = await Promise.all(
+    there.map(async (file) => await credentialsIn(file, places.environment ?? {})),
+  );
+  if (findings.flat().length > 0) return withoutRepeats(findings.flat());
+  const base = { id: 'credentials', group: GROUP, status: 'info' } as const;
+  if (files.length === 0) return [{ ...base, text: 'credentials: none (nowhere to look)' }];
+  const paths = files.map(({ path }) => path);
+  const text = `credentials: none in ${paths.join(', ')}`;
+  return [{ ...base, text, details: { file: paths[0] ?? null, files: paths } }];
 }
 
-async function credentials({
-  dockerConfig,
-  environment,
-}: NetworkOptions): Promise<readonly Finding[]> {
-  const base = { id: 'credentials', group: 'registries' } as const;
-  if (dockerConfig === undefined) {
-    return [{ ...base, status: 'info', text: 'credentials: none (no config directory is given)' }];
-  }
-  const file = join(dockerConfig, 'config.json');
-  const from = `${file}${environment['DOCKER_CONFIG'] ? ' (DOCKER_CONFIG)' : ''}`;
-  try {
-    await access(file);
-  } catch {
-    return [
-      {
-        ...base,
-        status: 'info',
-        text: `credentials: none, there is no ${from}`,
-        details: { file },
-      },
-    ];
-  }
+/** The first file that has a login is used; ids are unique. */
+function withoutRepeats(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Set<string>();
+  return findings.map((finding) => {
+    if (!seen.has(finding.id)) {
+      seen.add(finding.id);
+      return finding;
+    }
+    const { file } = finding.details ?? {};
+    const id = `${finding.id}@${String(file)}`;
+    return { ...finding, id, status: 'info', text: `${finding.text}, which is not used` };
+  });
+}
+
+async function credentialsIn(
+  file: CredentialFile,
+  environment: NonNullable<SettingsPlaces['environment']>,
+): Promise<readonly Finding[]> {
+  const from = file.variable === undefined ? file.path : `${file.path} (${file.variable})`;
   let sources: readonly CredentialSource[];
   try {
     sources = await describeCredentials(file);
   } catch (error) {
     if (!(error instanceof TsbuildError)) throw error;
-    return [{ ...base, status: 'no', text: error.message, fix: error.hint ?? 'mend the file' }];
-  }
-  if (sources.length === 0) {
-    return [{ ...base, status: 'info', text: `credentials: none in ${from}`, details: { file } }];
+    const fix = error.hint ?? 'mend the file';
+    const details = { file: file.path };
+    const id = 'credentials.error';
+    return [{ id, group: GROUP, status: 'no', text: error.message, fix, details }];
   }
   return await Promise.all(
-    sources.map(async (source) => await credential(source, { file, from, environment })),
+    sources.map(async (source) => await credential(source, { file: file.path, from, environment })),
   );
 }
 
 interface Place {
   readonly file: string;
   readonly from: string;
-  readonly environment: NetworkOptions['environment'];
+  readonly environment: NonNullable<SettingsPlaces['environment']>;
 }
 
 async function credential(
@@ -78,7 +86,7 @@ async function credential(
   const whose = registry ?? 'any other registry';
   const base = {
     id: `credentials.${registry ?? '*'}`,
-    group: 'registries',
+    group: GROUP,
     details: { registry: registry ?? null, file, helper: helper ?? null, kind },
   } as const;
   if (helper === undefined) {
@@ -99,81 +107,60 @@ async function credential(
   };
 }
 
-/** Node's, and those that git looks at alone. */
-const CERTIFICATES = {
-  NODE_EXTRA_CA_CERTS: 'registries and downloads',
-  NODE_USE_SYSTEM_CA: 'registries and downloads',
-  SSL_CERT_FILE: 'git',
-  SSL_CERT_DIR: 'git',
-  GIT_SSL_CAINFO: 'git',
-  GIT_SSL_CAPATH: 'git',
-  CURL_CA_BUNDLE: 'git',
-};
-
-async function certificates(
-  environment: NetworkOptions['environment'],
-): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
-  for (const [name, use] of Object.entries(CERTIFICATES)) {
-    const value = environment[name];
-    if (!value) continue;
-    const base = {
-      id: `ca.${name}`,
-      group: 'network',
-      details: { variable: name, value, for: use },
-    } as const;
-    const text = `certificates: ${name}=${value}, for ${use}`;
-    const isFile = name !== 'NODE_USE_SYSTEM_CA';
-    if (!isFile || (await isReadable(value))) findings.push({ ...base, status: 'ok', text });
-    else {
-      const fix = `${name}=FILE, with certificates in PEM`;
-      findings.push({ ...base, status: 'warn', text: `${text}, which cannot be read`, fix });
-    }
+async function settings(places: SettingsPlaces): Promise<readonly Finding[]> {
+  let report: RegistrySettingsReport;
+  try {
+    report = await describeSettings(places);
+  } catch (error) {
+    if (!(error instanceof TsbuildError)) throw error;
+    const fix = error.hint ?? 'mend the file';
+    return [{ id: 'mirrors', group: GROUP, status: 'no', text: error.message, fix }];
   }
-  if (findings.length > 0) return findings;
-  const text = "certificates: Node's own list (NODE_EXTRA_CA_CERTS adds to it)";
-  return [{ id: 'ca', group: 'network', status: 'info', text }];
+  return [...locations(report), ...insecure(report), ...certificates(report)];
 }
 
-const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'];
-
-function proxies(environment: NetworkOptions['environment']): readonly Finding[] {
-  const usesNode = environment['NODE_USE_ENV_PROXY'] === '1';
-  const findings = PROXIES.flatMap((upper) => [upper, upper.toLowerCase()]).flatMap((name) => {
-    const value = environment[name];
-    if (!value) return [];
-    const shown = redactUrl(value);
-    // Node's fetch takes them when told so; the connections to registries are our own.
-    const uses = ['git', ...(usesNode ? ['downloads'] : [])];
-    const finding: Finding = {
-      id: `proxy.${name}`,
-      group: 'network',
-      status: 'warn',
-      text: `proxy: ${name}=${shown}, for ${uses.join(' and ')}; not for registries, nor for RUN`,
-      fix: `for RUN: --build-arg ${name}`,
-      details: { variable: name, value: shown, for: uses },
+function locations({ locations: all }: RegistrySettingsReport): readonly Finding[] {
+  const findings = all.map(({ prefix, mirrors, location, isBlocked, file }): Finding => {
+    const ways = [...mirrors, location ?? prefix];
+    const text = isBlocked
+      ? `${prefix}: blocked by ${file}`
+      : `${prefix}: ${ways.join(', then ')}, by ${file}`;
+    const details = { prefix, mirrors, location: location ?? null, blocked: isBlocked, file };
+    return {
+      id: `mirrors.${prefix}`,
+      group: GROUP,
+      status: isBlocked ? 'warn' : 'ok',
+      text,
+      details,
     };
-    return [finding];
   });
   if (findings.length > 0) return findings;
-  return [
-    { id: 'proxy', group: 'network', status: 'info', text: 'proxy: none in the environment' },
-  ];
+  return [{ id: 'mirrors', group: GROUP, status: 'info', text: 'mirrors: none' }];
 }
 
-async function isInPath(
-  program: string,
-  { PATH = '' }: NetworkOptions['environment'],
-): Promise<boolean> {
+function insecure({ insecure: all }: RegistrySettingsReport): readonly Finding[] {
+  return all.map(({ registry, file }) => ({
+    id: `insecure.${registry}`,
+    group: GROUP,
+    status: 'info',
+    text: `${registry}: plain HTTP or any certificate will do, by ${file ?? 'a flag'}`,
+    details: { registry, file: file ?? null },
+  }));
+}
+
+function certificates({ certificates: all }: RegistrySettingsReport): readonly Finding[] {
+  return all.map(({ host, directory, ca, hasClient }) => ({
+    id: `certs.${host}`,
+    group: GROUP,
+    status: 'ok',
+    text: `${host}: ${ca} more authorities${hasClient ? ", and a client's certificate," : ''} of ${directory}`,
+    details: { host, directory, ca, client: hasClient },
+  }));
+}
+
+async function isInPath(program: string, { PATH = '' }: Place['environment']): Promise<boolean> {
   for (const folder of PATH.split(delimiter)) {
     if (folder !== '' && (await isReadable(join(folder, program), constants.X_OK))) return true;
   }
   return false;
-}
-
-async function isReadable(path: string, mode = constants.R_OK): Promise<boolean> {
-  return await access(path, mode).then(
-    () => true,
-    () => false,
-  );
 }

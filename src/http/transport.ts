@@ -1,13 +1,17 @@
 /** HTTP/1.1 over undici, loaded at the first request: one agent, its connections kept for one build. */
 
 import type { Readable } from 'node:stream';
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
+import { type Environment, proxyFor } from './proxy.ts';
+import { isUntrusted, tlsOptions, type TlsSettings } from './trust.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | Readable | undefined;
+  /** Any certificate will do. */
+  readonly isUnverified?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -30,6 +34,10 @@ export interface Transport {
 export interface TransportOptions {
   /** To one host at a time. */
   readonly connections: number;
+  /** Where the proxies are named; default: none. */
+  readonly environment?: Environment | undefined;
+  /** Certificates of a host (with its port, if it is not the scheme's); asked once for each. */
+  readonly tls?: (host: string) => Promise<TlsSettings | undefined>;
 }
 
 /** A registry that says nothing for a minute is gone: the largest ones answer within seconds. */
@@ -40,55 +48,92 @@ const CONNECT_TIMEOUT = 10_000;
 
 /** A transport that loads undici when first used. */
 export function openTransport(options: TransportOptions): Transport {
-  let loading: Promise<Loaded> | undefined;
+  const dispatchers = new Map<string, Promise<Dispatcher>>();
+  // The machine's authorities cost 130 ms to read: not before somebody is met whom Node does not know.
+  let isWide = false;
+  const once = async (sent: HttpRequest): Promise<HttpResponse> => {
+    const { method, url, headers, body, signal } = sent;
+    const route = await routeOf(sent, isWide, options);
+    const key = JSON.stringify(route);
+    const opening = dispatchers.get(key) ?? openDispatcher(route, options.connections);
+    dispatchers.set(key, opening);
+    const [dispatcher, { default: request }] = await Promise.all([
+      opening,
+      import('undici/lib/api/api-request.js'),
+    ]);
+    signal.throwIfAborted();
+    const target = { origin: url.origin, path: url.pathname + url.search };
+    const response = await request.call(dispatcher, {
+      ...{ ...target, method, headers, body: body ?? null, signal },
+    });
+    const { statusCode: status, body: answer } = response;
+    // An unread body that is cut off must not end the process.
+    answer.on('error', () => undefined);
+    return { status, headers: joinHeaders(response.headers), body: answer, url };
+  };
   return {
-    async send({ method, url, headers, body, signal }) {
-      loading ??= load(options);
-      const { agent, request } = await loading;
-      signal.throwIfAborted();
-      const response = await request.call(agent, {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method,
-        headers,
-        body: body ?? null,
-        signal,
-      });
-      const { statusCode: status, body: answer } = response;
-      // An unread body that is cut off must not end the process.
-      answer.on('error', () => undefined);
-      return { status, headers: joinHeaders(response.headers), body: answer, url };
+    async send(request) {
+      try {
+        return await once(request);
+      } catch (error) {
+        const isSpent = typeof request.body === 'object' && !(request.body instanceof Uint8Array);
+        if (isWide || isSpent || !isUntrusted(error)) throw error;
+        isWide = true;
+        return await once(request);
+      }
     },
 
     async close() {
-      const loaded = await loading?.catch(() => undefined);
-      await loaded?.agent.destroy();
+      const opened = await Promise.allSettled(dispatchers.values());
+      const open = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+      await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
     },
   };
 }
 
-interface Loaded {
-  readonly agent: Agent;
-  readonly request: (
-    this: Dispatcher,
-    options: Dispatcher.RequestOptions,
-  ) => Promise<Dispatcher.ResponseData>;
+/** What makes one request's connection another than the next one's. */
+interface Route {
+  readonly proxy: string | undefined;
+  readonly tls: TlsSettings | undefined;
+  readonly isWide: boolean;
+  readonly isUnverified: boolean;
 }
 
-async function load({ connections }: TransportOptions): Promise<Loaded> {
-  const [{ default: Agent }, { default: request }] = await Promise.all([
-    import('undici/lib/dispatcher/agent.js'),
-    import('undici/lib/api/api-request.js'),
-  ]);
-  const agent = new Agent({
+async function routeOf(
+  { url, isUnverified = false }: HttpRequest,
+  isWide: boolean,
+  { environment = {}, tls }: TransportOptions,
+): Promise<Route> {
+  const proxy = proxyFor(url, environment)?.href;
+  if (url.protocol !== 'https:')
+    return { proxy, tls: undefined, isWide: false, isUnverified: false };
+  return { proxy, tls: await tls?.(url.host), isWide, isUnverified };
+}
+
+async function openDispatcher(route: Route, connections: number): Promise<Dispatcher> {
+  const { proxy, tls: settings, ...trust } = route;
+  const tls = await tlsOptions({ settings, ...trust });
+  const common = {
     connections,
     // One HTTP/2 session is one TCP window for all layers.
     allowH2: false,
     headersTimeout: HEADERS_TIMEOUT,
     bodyTimeout: BODY_TIMEOUT,
-    connect: { timeout: CONNECT_TIMEOUT },
+  };
+  if (proxy === undefined) {
+    const { default: Agent } = await import('undici/lib/dispatcher/agent.js');
+    return new Agent({ ...common, connect: { timeout: CONNECT_TIMEOUT, ...tls } });
+  }
+  const { default: ProxyAgent } = await import('undici/lib/dispatcher/proxy-agent.js');
+  // A proxy of https has a certificate as well; that the registry's does not count is no reason to trust it.
+  const proxyTls = await tlsOptions({
+    settings: undefined,
+    isWide: trust.isWide,
+    isUnverified: false,
   });
-  return { agent, request };
+  return new ProxyAgent({
+    ...{ ...common, uri: proxy, requestTls: tls, proxyTls, connectTimeout: CONNECT_TIMEOUT },
+  });
 }
 
 function joinHeaders(

@@ -1,10 +1,14 @@
 /**
- * The two files of undici that we load. Its index loads fetch, WebSocket and more as well, which costs
+ * The files of undici that we load. Its index loads fetch, WebSocket and more as well, which costs
  * twice the time; see README.md for the numbers.
  */
 
 declare module 'undici/lib/dispatcher/agent.js' {
   export { Agent as default } from 'undici';
+}
+
+declare module 'undici/lib/dispatcher/proxy-agent.js' {
+  export { ProxyAgent as default } from 'undici';
 }
 
 declare module 'undici/lib/api/api-request.js' {

@@ -1,11 +1,13 @@
 /**
- * Who we are to a registry: docker's config.json, and the credential helpers it names.
+ * Who we are to a registry: docker's config.json, podman's auth.json, and the credential helpers they name.
  *
  * https://docs.docker.com/reference/cli/docker/login/#credential-stores
+ * https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md
  */
 
-import { readFile } from 'node:fs/promises';
 import { TsbuildError } from '../errors.ts';
+import type { CredentialFile } from './settings/places.ts';
+import { isObject, parseJson, readSettings } from './settings/read-file.ts';
 
 export type Credentials =
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
@@ -15,17 +17,19 @@ export type Credentials =
   | { readonly kind: 'anonymous'; readonly reason?: string };
 
 export interface CredentialStore {
-  /** For a registry of a reference. @throws ERR_USAGE when config.json cannot be read */
-  find(registry: string, signal: AbortSignal): Promise<Credentials>;
+  /** For a repository of a registry, as references name them. @throws ERR_USAGE when a file cannot be read */
+  find(
+    place: { readonly registry: string; readonly repository: string },
+    signal: AbortSignal,
+  ): Promise<Credentials>;
 }
 
-interface DockerConfig {
+interface Logins {
+  /** By host; in auth.json also by host and namespace. */
   readonly auths: ReadonlyMap<string, unknown>;
   readonly helpers: ReadonlyMap<string, string>;
   readonly store: string | undefined;
 }
-
-type Json = Readonly<Record<string, unknown>>;
 
 const ANONYMOUS: Credentials = { kind: 'anonymous' };
 /** The name that docker files docker.io's credentials under. */
@@ -35,61 +39,91 @@ const HELPER_TIMEOUT = 30_000;
 /** Secrets are tokens of some KiB. */
 const MAX_HELPER_OUTPUT = 1024 * 1024;
 
-/** Credentials of a config.json, read at the first question; without a path, or a file, nobody's. */
-export function credentialStore(configPath: string | undefined): CredentialStore {
-  let loading: Promise<DockerConfig> | undefined;
+/** Credentials of several files, read at the first question; the first that has some is right. */
+export function credentialStore(files: readonly CredentialFile[]): CredentialStore {
+  let loading: Promise<readonly Logins[]> | undefined;
   return {
-    async find(registry, signal) {
-      if (configPath === undefined) return ANONYMOUS;
-      loading ??= readConfig(configPath);
-      const config = await loading;
-      const host = hostOf(registry);
-      const helper = config.helpers.get(host) ?? config.store;
-      const kept = parseAuth(config.auths.get(host));
-      if (helper === undefined) return kept;
-      const found = await askHelper(helper, host === 'docker.io' ? HUB_KEY : registry, signal);
-      return found.kind === 'anonymous' && kept.kind !== 'anonymous' ? kept : found;
+    async find({ registry, repository }, signal) {
+      loading ??= Promise.all(files.map(readLogins));
+      let reason: string | undefined;
+      for (const logins of await loading) {
+        const found = await findIn(logins, { registry, repository }, signal);
+        if (found.kind !== 'anonymous') return found;
+        reason ??= found.reason;
+      }
+      return reason === undefined ? ANONYMOUS : { kind: 'anonymous', reason };
     },
   };
 }
 
-/** What a config.json has, without the secrets. @throws ERR_USAGE when it cannot be read */
-export async function credentialEntries(path: string): Promise<{
+async function findIn(
+  { auths, helpers, store }: Logins,
+  { registry, repository }: { readonly registry: string; readonly repository: string },
+  signal: AbortSignal,
+): Promise<Credentials> {
+  const host = hostOf(registry);
+  const key = namespaces(`${host}/${repository}`).find((name) => auths.has(name));
+  const kept = parseAuth(key === undefined ? undefined : auths.get(key));
+  const helper = helpers.get(host) ?? store;
+  if (helper === undefined) return kept;
+  const found = await askHelper(helper, host === 'docker.io' ? HUB_KEY : registry, signal);
+  return found.kind === 'anonymous' && kept.kind !== 'anonymous' ? kept : found;
+}
+
+/** `host/a/b`, `host/a`, `host` */
+function namespaces(name: string): readonly string[] {
+  const parts = name.split('/');
+  return parts.map((_, i) => parts.slice(0, parts.length - i).join('/'));
+}
+
+/** What a file has, without the secrets. @throws ERR_USAGE when it cannot be read */
+export async function credentialEntries(file: CredentialFile): Promise<{
   /** Kinds of the credentials kept in the file itself, by host. */
   readonly kept: ReadonlyMap<string, Credentials['kind']>;
   /** Helpers by host, and the one for all others. */
   readonly helpers: ReadonlyMap<string, string>;
   readonly store: string | undefined;
 }> {
-  const { auths, helpers, store } = await readConfig(path);
+  const { auths, helpers, store } = await readLogins(file);
   const kept = [...auths].map(([host, entry]) => [host, parseAuth(entry).kind] as const);
   return { kept: new Map(kept), helpers, store };
 }
 
-async function readConfig(path: string): Promise<DockerConfig> {
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    if (isObject(cause) && cause.code === 'ENOENT') json = {};
-    else throw unreadable(path, cause);
-  }
-  if (!isObject(json)) throw unreadable(path);
+async function readLogins(file: CredentialFile): Promise<Logins> {
+  const text = file.text ?? (await readText(file.path));
+  const json = text.trim() === '' ? {} : parseJson(text);
+  if (json === undefined) throw unreadable(file.path);
   const { auths, credHelpers, credsStore } = json;
   const helpers = Object.entries(isObject(credHelpers) ? credHelpers : {});
+  const keyOf = file.kind === 'containers' ? namespaceOf : hostOf;
   return {
     auths: new Map(
-      Object.entries(isObject(auths) ? auths : {}).map(([key, it]) => [hostOf(key), it]),
+      Object.entries(isObject(auths) ? auths : {}).map(([key, it]) => [keyOf(key), it]),
     ),
     helpers: new Map(helpers.flatMap(([key, it]) => (isHelper(it) ? [[hostOf(key), it]] : []))),
     store: isHelper(credsStore) ? credsStore : undefined,
   };
 }
 
+async function readText(path: string): Promise<string> {
+  try {
+    return (await readSettings(path)) ?? '';
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
 /** `https://registry.example/v2/` and `registry.example` are one; so are docker.io's three names. */
 function hostOf(key: string): string {
   const host = key.replace(/^https?:\/\//, '').split('/')[0] ?? '';
   return ['index.docker.io', 'registry-1.docker.io'].includes(host) ? 'docker.io' : host;
+}
+
+/** Podman's keys may go on with a part of a repository's name; docker's, which it takes over, do not. */
+function namespaceOf(key: string): string {
+  const isAddress = /^https?:\/\//.test(key) || /^[^/]+\/v[12]\/?$/.test(key);
+  const path = key.split('/').slice(1);
+  return isAddress ? hostOf(key) : [hostOf(key), ...path].join('/');
 }
 
 function parseAuth(entry: unknown): Credentials {
@@ -117,7 +151,7 @@ async function askHelper(
     if (output.includes('credentials not found')) return ANONYMOUS;
     return { kind: 'anonymous', reason: `The credential helper "${program}" failed.` };
   }
-  const { Username: user, Secret: secret } = parseJson(output);
+  const { Username: user, Secret: secret } = parseJson(output) ?? {};
   if (!isText(user) || !isText(secret)) {
     return { kind: 'anonymous', reason: `The credential helper "${program}" gave no credentials.` };
   }
@@ -158,20 +192,6 @@ function isHelper(value: unknown): value is string {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function parseJson(text: string): Json {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : {};
-  } catch {
-    // What is no JSON has no credentials in it; the text itself may, so it goes into no error.
-    return {};
-  }
 }
 
 function unreadable(path: string, cause?: unknown): TsbuildError {

@@ -7,31 +7,60 @@
 import { TsbuildError } from '../errors.ts';
 import type { Credentials, CredentialStore } from './auth.ts';
 import { type Asked, answerFailure } from './failures.ts';
+import { isBusy } from '../http/retry.ts';
 import { type HttpResponse, readBody, type Transport } from '../http/transport.ts';
 
 /** What a request must be allowed to do: `repository:library/alpine:pull`, and so on. */
 export interface Access extends Asked {
+  readonly repository: string;
   readonly scopes: readonly string[];
 }
 
 export interface Authorizer {
-  /** The header for a request, if an earlier answer is still good. */
-  header(access: Access): string | undefined;
   /**
-   * The header that answers a 401, or undefined when there is nothing to answer with.
-   * @throws ERR_REGISTRY_DENIED, ERR_REGISTRY_FAILED
+   * The header for a request like one that was answered before. A token that ends soon is renewed
+   * first. Fails as `answer()`.
    */
-  answer(refusal: HttpResponse, access: Access, signal: AbortSignal): Promise<string | undefined>;
+  header(access: Access, signal: AbortSignal): Promise<Answer>;
+  /**
+   * What answers a 401. A token that another request has got in the meantime is as good as a new one.
+   * @throws ERR_REGISTRY_DENIED, ERR_REGISTRY_FAILED, and the transport's errors
+   */
+  answer(refusal: Refusal, access: Access, signal: AbortSignal): Promise<Answer>;
   /** Why we are nobody to a registry, when we should not have been. */
   reason(registry: string): string | undefined;
 }
 
+/** A header, nothing to answer with, or a token server that wants to be asked again. */
+export type Answer =
+  | { readonly kind: 'header'; readonly header: string }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'busy'; readonly response: HttpResponse };
+
+export interface Refusal {
+  readonly response: HttpResponse;
+  /** What the request had come with. */
+  readonly used: string | undefined;
+}
+
 interface Granted {
+  readonly kind: 'header';
   readonly header: string;
   /** Milliseconds since the epoch. */
   readonly until: number;
+  /** Who had asked, to be answered again. */
+  readonly asked: Asking;
 }
 
+type Outcome = Granted | Exclude<Answer, { kind: 'header' }>;
+
+/** A challenge, and the address whose 401 brought it. */
+interface Asking {
+  readonly challenge: Challenge;
+  readonly url: URL;
+}
+
+const NOTHING = { kind: 'nothing' } as const;
 /** The token spec's default when no `expires_in` is sent, in seconds. */
 const DEFAULT_LIFETIME = 60;
 /** Seconds before its end in which a token is not used any more: it has to last for the request. */
@@ -42,28 +71,48 @@ const MAX_TOKEN_BODY = 1024 * 1024;
 /** An authorizer with a cache of tokens by registry and scope. */
 export function createAuthorizer(store: CredentialStore, send: Transport['send']): Authorizer {
   const granted = new Map<string, Granted>();
+  const pending = new Map<string, Promise<Answer>>();
   const reasons = new Map<string, string>();
+
+  const obtain = async (asked: Asking, access: Access, signal: AbortSignal): Promise<Answer> => {
+    const credentials = await store.find(access, signal);
+    if (credentials.kind === 'anonymous' && credentials.reason !== undefined) {
+      reasons.set(access.registry, credentials.reason);
+    }
+    const answer =
+      asked.challenge.kind === 'basic'
+        ? grantBasic(credentials, asked)
+        : await requestToken(asked.challenge, { credentials, access, asked, send, signal });
+    if (answer.kind === 'header') granted.set(keyOf(access), answer);
+    return answer;
+  };
+  /** One question at a time: four layers that are refused at once need one token. */
+  const ask = async (asked: Asking, access: Access, signal: AbortSignal): Promise<Answer> => {
+    const key = keyOf(access);
+    const running = pending.get(key);
+    if (running !== undefined) return await running;
+    const asking = obtain(asked, access, signal);
+    pending.set(key, asking);
+    try {
+      return await asking;
+    } finally {
+      pending.delete(key);
+    }
+  };
+
   return {
-    header(access) {
+    async header(access, signal) {
       const grant = granted.get(keyOf(access));
-      return grant !== undefined && grant.until > Date.now() ? grant.header : undefined;
+      if (grant === undefined) return NOTHING;
+      return grant.until > Date.now() ? grant : await ask(grant.asked, access, signal);
     },
 
-    async answer(refusal, access, signal) {
-      const { registry } = access;
-      const challenge = chooseChallenge(refusal.headers['www-authenticate'] ?? '');
-      if (challenge === undefined) return undefined;
-      const credentials = await store.find(registry, signal);
-      if (credentials.kind === 'anonymous' && credentials.reason !== undefined) {
-        reasons.set(registry, credentials.reason);
-      }
-      const grant =
-        challenge.kind === 'basic'
-          ? grantBasic(credentials)
-          : await requestToken(challenge, { credentials, access, refusal, send, signal });
-      if (grant === undefined) return undefined;
-      granted.set(keyOf(access), grant);
-      return grant.header;
+    async answer({ response, used }, access, signal) {
+      const challenge = chooseChallenge(response.headers['www-authenticate'] ?? '');
+      if (challenge === undefined) return NOTHING;
+      const grant = granted.get(keyOf(access));
+      if (grant !== undefined && grant.header !== used && grant.until > Date.now()) return grant;
+      return await ask({ challenge, url: response.url }, access, signal);
     },
 
     reason: (registry) => reasons.get(registry),
@@ -102,9 +151,10 @@ function chooseChallenge(header: string): Challenge | undefined {
   return chosen;
 }
 
-function grantBasic(credentials: Credentials): Granted | undefined {
-  if (credentials.kind !== 'password') return undefined;
-  return { header: basic(credentials.user, credentials.password), until: Infinity };
+function grantBasic(credentials: Credentials, asked: Asking): Outcome {
+  if (credentials.kind !== 'password') return NOTHING;
+  const header = basic(credentials.user, credentials.password);
+  return { kind: 'header', header, until: Infinity, asked };
 }
 
 function basic(user: string, password: string): string {
@@ -114,16 +164,16 @@ function basic(user: string, password: string): string {
 interface TokenOptions {
   readonly credentials: Credentials;
   readonly access: Access;
-  readonly refusal: HttpResponse;
+  readonly asked: Asking;
   readonly send: Transport['send'];
   readonly signal: AbortSignal;
 }
 
 async function requestToken(
   { realm, parameters }: Extract<Challenge, { kind: 'bearer' }>,
-  { credentials, access, refusal, send, signal }: TokenOptions,
-): Promise<Granted> {
-  const url = parseRealm(realm, refusal.url, access);
+  { credentials, access, asked, send, signal }: TokenOptions,
+): Promise<Outcome> {
+  const url = parseRealm(realm, asked.url, access);
   const query = new URLSearchParams();
   const service = parameters.get('service');
   if (service !== undefined) query.set('service', service);
@@ -145,8 +195,10 @@ async function requestToken(
     const headers = isKnown ? { authorization: basic(credentials.user, credentials.password) } : {};
     response = await send({ method: 'GET', url, headers, signal });
   }
+  if (isBusy(response)) return { kind: 'busy', response };
   if (response.status !== 200) throw await answerFailure(response, access);
-  return parseToken(await readBody(response.body, MAX_TOKEN_BODY), access);
+  const token = parseToken(await readBody(response.body, MAX_TOKEN_BODY), access);
+  return { kind: 'header', ...token, asked };
 }
 
 /** Credentials are not sent in the clear because a registry, or who speaks for it, says so. */
@@ -158,7 +210,7 @@ function parseRealm(realm: string, asked: URL, access: Access): URL {
   throw badToken(access, 'It sends logins to an address that is not encrypted.');
 }
 
-function parseToken(body: Buffer, access: Access): Granted {
+function parseToken(body: Buffer, access: Access): Pick<Granted, 'header' | 'until'> {
   let answer: unknown;
   try {
     answer = JSON.parse(body.toString());

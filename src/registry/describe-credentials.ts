@@ -1,21 +1,22 @@
 /** Which credentials would be used, and where they come from: everything but the secrets. */
 
 import { credentialEntries } from './auth.ts';
+import type { CredentialFile } from './settings/places.ts';
 
 /** Credentials of one registry, or of all that none are named for. */
 export interface CredentialSource {
-  /** Undefined: every registry without an entry of its own. */
+  /** With a namespace, where the file has one; undefined: every registry without an entry of its own. */
   readonly registry: string | undefined;
-  /** A program `docker-credential-…`; undefined: config.json itself has them. */
+  /** A program `docker-credential-…`; undefined: the file itself has them. */
   readonly helper: string | undefined;
   readonly kind: 'password' | 'token' | 'helper' | 'nothing';
 }
 
-/** What a config.json says. @throws ERR_USAGE when it cannot be read */
+/** What a file says. @throws ERR_USAGE when it cannot be read */
 export async function describeCredentials(
-  configPath: string,
+  file: CredentialFile,
 ): Promise<readonly CredentialSource[]> {
-  const { kept, helpers, store } = await credentialEntries(configPath);
+  const { kept, helpers, store } = await credentialEntries(file);
   const named = new Set([...kept.keys(), ...helpers.keys()]);
   const sources = [...named].toSorted().map((registry): CredentialSource => {
     const helper = helpers.get(registry) ?? store;

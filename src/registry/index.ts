@@ -2,6 +2,7 @@
 
 export { type RegistryClient, type RegistryClientOptions, createRegistryClient } from './client.ts';
 export { type CredentialSource, describeCredentials } from './describe-credentials.ts';
+export { describeSettings, type RegistrySettingsReport } from './describe-settings.ts';
 export type { ImageSource, PulledImage } from './image-source.ts';
 export {
   formatLayoutLocation,
@@ -18,3 +19,9 @@ export {
 } from './push.ts';
 export { type PushContent, readContent } from './push-content.ts';
 export type { BlobFile } from './push-upload.ts';
+export {
+  type CredentialFile,
+  credentialFiles,
+  type SettingsPlaces,
+  settingsPlaces,
+} from './settings/places.ts';

@@ -32,8 +32,14 @@ export interface PushManifest {
 /** An index of indexes is legal; a tower of them is an attack. */
 const MAX_DEPTH = 3;
 
-/** Reads the documents of an image and verifies them. @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID, ERR_DIGEST_MISMATCH */
-export async function readContent(location: LayoutLocation): Promise<PushContent> {
+/**
+ * Reads the documents of an image and verifies them. `origins`: repositories (`registry/repository`) that
+ * blobs came from, by digest. @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID, ERR_DIGEST_MISMATCH
+ */
+export async function readContent(
+  location: LayoutLocation,
+  origins: Readonly<Record<string, string>> = {},
+): Promise<PushContent> {
   const name = formatLayoutLocation(location);
   const { directory } = location;
   const manifests = new Map<Digest, PushManifest>();
@@ -60,7 +66,8 @@ export async function readContent(location: LayoutLocation): Promise<PushContent
     return { mediaType, digest, size: bytes.length };
   };
   const addBlob = ({ digest, size }: Descriptor): void => {
-    blobs.set(digest, { digest, size, path: blobPath(directory, digest) });
+    const path = blobPath(directory, digest);
+    blobs.set(digest, { digest, size, path, origin: origins[digest] });
   };
   const read = async (descriptor: Descriptor): Promise<Uint8Array> => {
     const bytes = await readBlob(directory, descriptor.digest, { limit: MAX_MANIFEST, name });

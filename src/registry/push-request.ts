@@ -4,8 +4,9 @@ import { TsbuildError } from '../errors.ts';
 import type { HttpResponse } from '../http/transport.ts';
 import type { Digest } from '../oci/digest.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';
-import type { RegistryClient, RegistryRequest } from './client.ts';
+import type { RegistryClient } from './client.ts';
 import { type Asked, redactUrl } from './failures.ts';
+import type { RegistryRequest } from './request.ts';
 
 /** Where to push: of the reference, registry and repository count. */
 export interface PushTarget {

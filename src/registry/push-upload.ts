@@ -20,6 +20,8 @@ export interface BlobFile {
   readonly digest: Digest;
   readonly size: number;
   readonly path: string;
+  /** The repository (`registry/repository`) that it came from: from there it may be mounted. */
+  readonly origin?: string | undefined;
 }
 
 /** Up to this size a blob is one PUT, which can be repeated as it is. */

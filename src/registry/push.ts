@@ -5,7 +5,6 @@
  */
 
 import { discardBody } from '../http/transport.ts';
-import type { Digest } from '../oci/digest.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import type { RegistryClient } from './client.ts';
 import { pushBlob } from './push-blob.ts';
@@ -22,8 +21,6 @@ export interface PushDestination {
 
 export interface PushOptions {
   readonly client: RegistryClient;
-  /** Repositories (`registry/repository`) that blobs came from: there they may be mounted from. */
-  readonly originOf?: (digest: Digest) => string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -51,7 +48,7 @@ export interface Pusher {
 const UPLOADS = 4;
 
 /** Opens nothing: the first request does. */
-export function createPusher({ client, originOf, signal }: PushOptions): Pusher {
+export function createPusher({ client, signal }: PushOptions): Pusher {
   const stop = new AbortController();
   const stopping = AbortSignal.any([signal, stop.signal]);
   const blobs = new Map<string, Promise<void>>();
@@ -69,7 +66,7 @@ export function createPusher({ client, originOf, signal }: PushOptions): Pusher 
     const key = `${registry} ${blob.digest}`;
     await gate(async () => {
       stopping.throwIfAborted();
-      const origin = repositoryAt(registry, originOf?.(blob.digest));
+      const origin = repositoryAt(registry, blob.origin);
       const from = [...(holders.get(key) ?? []), ...origin].filter((it) => it !== repository);
       await pushBlob(blob, { target: targetOf(destination), from });
       holders.set(key, (holders.get(key) ?? new Set()).add(repository));

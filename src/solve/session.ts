@@ -3,8 +3,9 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type Store, type Workspace } from '../../cache/index.ts';
+import type { Environment } from '../http/proxy.ts';
 import type { Progress } from '../progress/progress.ts';
-import { createRegistryClient, type RegistryClient } from '../registry/index.ts';
+import { createRegistryClient, type RegistryClient, settingsPlaces } from '../registry/index.ts';
 import { Helpers } from './helpers.ts';
 import { Layers } from './layers.ts';
 import type { Isolation, Machine } from './rungs.ts';
@@ -17,6 +18,9 @@ export interface SessionOptions {
   readonly helper: string | undefined;
   /** The directory of docker's config.json. */
   readonly dockerConfig: string | undefined;
+  /** For proxies, and settings of registries in files that it leads to; without it those are not looked for. */
+  readonly environment?: Environment | undefined;
+  readonly insecureRegistries?: readonly string[] | undefined;
   readonly machine: Machine;
   /** Default: `auto`. */
   readonly isolation?: Isolation | undefined;
@@ -67,9 +71,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const guard = new SecretGuard(store);
   const layers = new Layers({ store, workspace, helpers, jobs, compression, guard, signal });
   const ssh = new SshAgents(options.ssh, workspace.path);
-  const { dockerConfig: folder } = options;
+  const { dockerConfig, insecureRegistries, environment } = options;
   const client = createRegistryClient({
-    ...(folder !== undefined && { configPath: join(folder, 'config.json') }),
+    places: settingsPlaces({ dockerConfig, insecureRegistries, environment }),
     ...(options.attempts !== undefined && { attempts: options.attempts }),
   });
   return {

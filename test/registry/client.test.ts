@@ -8,8 +8,8 @@ import { parseReference } from '../../src/oci/reference.ts';
 import {
   createRegistryClient,
   type RegistryClientOptions,
-  type RegistryRequest,
 } from '../../src/registry/client.ts';
+import type { RegistryRequest } from '../../src/registry/request.ts';
 import { makeImage } from '../support/image.ts';
 import {
   REFRESH_TOKEN,
@@ -53,7 +53,7 @@ async function withConfig(
 ): Promise<void> {
   await withDirectory(async (directory) => {
     const configPath = join(directory, 'config.json');
-    await withClient(server, { configPath }, async (send, registry) => {
+    await withClient(server, { places: { dockerConfig: directory } }, async (send, registry) => {
       await writeFile(configPath, JSON.stringify(config(registry.host)));
       await use(send, registry);
     });
@@ -240,7 +240,7 @@ describe('createRegistryClient(), logging in', () => {
     withDirectory(async (directory) => {
       const configPath = join(directory, 'config.json');
       await writeFile(configPath, '{"auths":{"x":{"auth":"aHVzaA=="');
-      await withClient({ auth: 'basic' }, { configPath }, async (send) => {
+      await withClient({ auth: 'basic' }, { places: { dockerConfig: directory } }, async (send) => {
         await assert.rejects(send(), (error) => hasCode(error, 'ERR_USAGE'));
       });
     }));
