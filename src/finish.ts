@@ -1,11 +1,12 @@
 /** What comes after solving: each image's documents, an index over several, the outputs, the answer. */
 
-import { type ExportImage, type ExportResult, writeOutput } from './export/index.ts';
+import { type ExportImage, type ExportResult, nameOfOutput, type OutputSpec, writeOutput } from './export/index.ts';
 import { forPlatform, TsbuildError } from './errors.ts';
 import { formatAll } from './oci/platform.ts';
 import type { BuildOptions, BuildResult, PlatformResult } from './options.ts';
 import type { BuildPlan } from './plan/step.ts';
 import type { Progress } from './progress/progress.ts';
+import { pushOutput, rememberImage } from './push-output.ts';
 import type { Request } from './request.ts';
 import { type AssembledImage, assembleImage, assembleIndex } from './solve/assemble.ts';
 import type { BaseImage } from './solve/layer.ts';
@@ -41,15 +42,14 @@ export async function finish(
   const descriptor = index?.descriptor ?? first?.descriptor;
   if (first === undefined || descriptor === undefined)
     throw new TypeError('No platform is planned');
-  await exportAll(
-    {
-      descriptor,
-      index: index?.bytes,
-      images: finished.map(exportImageOf),
-      names: request.names,
-    },
-    work,
-  );
+  const result = {
+    descriptor,
+    index: index?.bytes,
+    images: finished.map(exportImageOf),
+    names: request.names,
+  };
+  await rememberImage(result, session);
+  await exportAll(result, work);
   return {
     digest: descriptor.digest,
     descriptor,
@@ -108,29 +108,48 @@ function exportImageOf({ image, blobs }: Finished): ExportImage {
     manifest: image.manifestBytes,
     configDescriptor: image.configDescriptor,
     config: image.configBytes,
-    blobs: blobs.map(({ path }, number) => {
+    blobs: blobs.map(({ path, origin }, number) => {
       const descriptor = image.manifest.layers[number];
       if (descriptor === undefined) throw new TypeError(`No descriptor for layer ${number}`);
-      return { descriptor, path };
+      return { descriptor, path, origin };
     }),
   };
 }
 
 async function exportAll(
   result: ExportResult,
-  { options, request, progress, signal, epoch }: Finishing,
+  { options, request, session, progress, signal, epoch }: Finishing,
 ): Promise<void> {
   const created = epoch === undefined ? undefined : new Date(epoch * 1000);
-  for (const output of request.outputs) {
-    const what = output.isTar ? 'OCI archive' : 'OCI layout';
-    const name = `exporting to ${what} ${output.destination}`;
-    const reporter = progress.start({ name, location: undefined });
+  // What fails most often comes last: the files are there then (T-25).
+  const pushesLast = request.outputs.toSorted((a, b) => Number(isPush(a)) - Number(isPush(b)));
+  for (const output of pushesLast) {
+    const reporter = progress.start({ name: nameOfOutput(output), location: undefined });
     try {
-      await writeOutput(output, result, { created, signal, stdout: options.stdout });
+      if (output.kind === 'image') {
+        await pushOutput(output, result, { session, signal, status: reporter.status });
+        reporter.end({ cached: false, detail: result.descriptor.digest });
+        continue;
+      }
+      if (output.kind !== 'oci' && output.kind !== 'docker') throw notYet(output.kind);
+      const engine = { address: undefined, certificates: undefined };
+      await writeOutput(output, result, { created, signal, stdout: options.stdout, engine });
       reporter.end({ cached: false, detail: result.descriptor.digest });
     } catch (error) {
       reporter.fail(error instanceof TsbuildError ? error : undefined);
       throw error;
     }
   }
+}
+
+function isPush(output: OutputSpec): boolean {
+  return output.kind === 'image' && output.push;
+}
+
+function notYet(kind: string): TsbuildError {
+  return new TsbuildError('ERR_UNSUPPORTED', {
+    message: `Cannot use the output type "${kind}"`,
+    details: { feature: kind },
+    hint: 'This version writes type=oci and type=docker.',
+  });
 }

@@ -12,6 +12,7 @@ import { TsbuildError } from '../errors.ts';
 import {
   BLOB_DIRECTORY,
   blobFiles,
+  dockerFile,
   type ExportResult,
   type ExportOptions,
   indexEntries,
@@ -50,6 +51,15 @@ export async function writeArchive(
   } catch (error) {
     throw outputFailure(error, path, signal);
   }
+}
+
+/** The same into a stream that is no output of its own, and is left open. Rejects with whatever failed. */
+export async function streamArchive(
+  stream: Writable,
+  result: ExportResult,
+  options: ExportOptions,
+): Promise<void> {
+  await packInto(lend(stream), result, options);
 }
 
 function refuseTerminal(stream: Writable): void {
@@ -115,7 +125,7 @@ function lend(stream: Writable): Writable {
 async function packInto(
   sink: Writable,
   result: ExportResult,
-  { created, signal }: ExportOptions,
+  { created, forDocker, signal }: ExportOptions,
 ): Promise<void> {
   // The default export: bundled, a CommonJS module has no other.
   const { default: tar } = await import('tar-stream');
@@ -123,7 +133,12 @@ async function packInto(
   pack.on('error', ignore);
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
-  const files = [...blobFiles(result), indexFile(indexEntries(result, created)), markerFile()];
+  const files = [
+    ...blobFiles(result),
+    indexFile(indexEntries(result, created)),
+    ...(forDocker ? [dockerFile(result)] : []),
+    markerFile(),
+  ];
   const fail = (error: unknown): void => {
     failure.abort(error);
     // Else the iteration waits for it for ever.

@@ -3,7 +3,7 @@
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, hexOf } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
-import { formatReference, type Reference } from '../oci/reference.ts';
+import { familiarName, formatReference, type Reference } from '../oci/reference.ts';
 
 /** What a build came to: one image, or an index of one for each platform. */
 export interface ExportResult {
@@ -25,12 +25,21 @@ export interface ExportImage {
   readonly configDescriptor: Descriptor;
   readonly config: Uint8Array;
   /** The layers, lowest first. */
-  readonly blobs: readonly { readonly descriptor: Descriptor; readonly path: string }[];
+  readonly blobs: readonly ExportBlob[];
+}
+
+export interface ExportBlob {
+  readonly descriptor: Descriptor;
+  readonly path: string;
+  /** The repository (`registry/repository`) that it was pulled from. */
+  readonly origin?: string | undefined;
 }
 
 export interface ExportOptions {
   /** Goes into index.json and into the archive's headers; without it they tell no time. */
   readonly created?: Date | undefined;
+  /** With the file that `docker load` reads; readers of layouts do not look at it (TAR-1, TAR-3). */
+  readonly forDocker?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -46,6 +55,7 @@ export interface LayoutFile {
 export const LAYOUT_MARKER = 'oci-layout';
 export const INDEX_FILE = 'index.json';
 export const BLOB_DIRECTORY = 'blobs/sha256';
+export const DOCKER_FILE = 'manifest.json';
 
 /** The file that makes a directory an image layout (image-spec image-layout.md, "oci-layout file"). */
 export function markerFile(): LayoutFile {
@@ -87,6 +97,25 @@ export function indexEntries(
 /** A file from bytes in memory. */
 export function bytesFile(name: string, bytes: Uint8Array): LayoutFile {
   return { name, size: bytes.length, content: { kind: 'bytes', bytes } };
+}
+
+/**
+ * What `docker load` reads: each image's config and layers by the names of their files, and its names.
+ * Digests are no names to it.
+ */
+export function dockerFile({ images, names }: ExportResult): LayoutFile {
+  const tags = names.filter(({ tag }) => tag !== undefined).map(tagOf);
+  const entries = images.map(({ configDescriptor, blobs }) => ({
+    Config: blobName(configDescriptor.digest),
+    RepoTags: [...new Set(tags)],
+    Layers: blobs.map(({ descriptor }) => blobName(descriptor.digest)),
+  }));
+  return bytesFile(DOCKER_FILE, Buffer.from(JSON.stringify(entries)));
+}
+
+/** Without a digest beside the tag. */
+function tagOf({ registry, repository, tag }: Reference): string {
+  return familiarName({ registry, repository, ...(tag !== undefined && { tag }) });
 }
 
 /** index.json over these entries; those kept from an older one may be anything. */

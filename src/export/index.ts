@@ -1,7 +1,22 @@
 /** Where images go. */
 
-export type { ExportImage, ExportOptions, ExportResult } from './export-result.ts';
+export {
+  type Annotation,
+  annotationsAt,
+  checkAnnotations,
+  parseAnnotation,
+} from './annotations.ts';
 export { writeArchive } from './archive.ts';
+export type { Engine } from './engine.ts';
+export type { ExportImage, ExportOptions, ExportResult } from './export-result.ts';
 export { writeLayout } from './layout.ts';
-export { type OutputSpec, parseOutput } from './outputs.ts';
-export { writeOutput } from './write-output.ts';
+export {
+  type ImageForm,
+  type LocalOutput,
+  type OutputSpec,
+  type RegistryOutput,
+  type TarOutput,
+  USUAL_FORM,
+} from './output.ts';
+export { parseOutput } from './outputs.ts';
+export { nameOfOutput, stdoutOf, writeOutput } from './write-output.ts';

@@ -24,6 +24,8 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import {
   BLOB_DIRECTORY,
   blobFiles,
+  DOCKER_FILE,
+  dockerFile,
   type ExportResult,
   type ExportOptions,
   INDEX_FILE,
@@ -45,14 +47,14 @@ import { withParents } from './new-parents.ts';
 export async function writeLayout(
   directory: string,
   result: ExportResult,
-  { created, signal }: ExportOptions,
+  { created, forDocker = false, signal }: ExportOptions,
 ): Promise<void> {
   const target = resolve(directory);
-  const entries = indexEntries(result, created);
+  const written = { result, entries: indexEntries(result, created), forDocker, signal };
   try {
     signal.throwIfAborted();
-    if (await exists(target)) await addTo(target, { result, entries, signal });
-    else await withParents(target, () => createAt(target, { result, entries, signal }));
+    if (await exists(target)) await addTo(target, written);
+    else await withParents(target, () => createAt(target, written));
   } catch (error) {
     throw outputFailure(error, directory, signal);
   }
@@ -61,14 +63,19 @@ export async function writeLayout(
 interface WriteOptions {
   readonly result: ExportResult;
   readonly entries: readonly Descriptor[];
+  readonly forDocker: boolean;
   readonly signal: AbortSignal;
 }
 
-async function createAt(target: string, { result, entries, signal }: WriteOptions): Promise<void> {
+async function createAt(
+  target: string,
+  { result, entries, forDocker, signal }: WriteOptions,
+): Promise<void> {
   const directory = temporaryName(target);
+  const docker = forDocker ? [dockerFile(result)] : [];
   try {
     await makeDirectory(join(directory, BLOB_DIRECTORY));
-    for (const file of [...blobFiles(result), markerFile(), indexFile(entries)]) {
+    for (const file of [...blobFiles(result), markerFile(), ...docker, indexFile(entries)]) {
       signal.throwIfAborted();
       await place(directory, file);
     }
@@ -81,7 +88,10 @@ async function createAt(target: string, { result, entries, signal }: WriteOption
 }
 
 /** Keeps a list of what it created, so that a failure takes only that away. */
-async function addTo(target: string, { result, entries, signal }: WriteOptions): Promise<void> {
+async function addTo(
+  target: string,
+  { result, entries, forDocker, signal }: WriteOptions,
+): Promise<void> {
   const kept = await readEntries(target);
   const blobs = join(target, BLOB_DIRECTORY);
   const highest = await makeDirectory(blobs);
@@ -92,6 +102,7 @@ async function addTo(target: string, { result, entries, signal }: WriteOptions):
       if (await place(target, file)) added.push(join(target, file.name));
     }
     signal.throwIfAborted();
+    if (forDocker) await place(target, dockerFile(result));
     await place(
       target,
       indexFile([...kept.filter((old) => !isReplaced(old, entries)), ...entries]),
@@ -159,7 +170,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 async function place(directory: string, file: LayoutFile): Promise<boolean> {
   const path = join(directory, file.name);
   const old = await lstatOf(path);
-  if (file.name !== INDEX_FILE && old?.isFile() && old.size === file.size) return false;
+  const isFixed = file.name !== INDEX_FILE && file.name !== DOCKER_FILE;
+  if (isFixed && old?.isFile() && old.size === file.size) return false;
   if (file.content.kind === 'path') {
     await checkSize(file.content.path, file.size);
     if (old === undefined && (await tryLink(file.content.path, path))) return true;

@@ -1,0 +1,46 @@
+/** The way back: an OCI archive to the layout directory that it holds. */
+
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { BLOB_DIRECTORY, INDEX_FILE, LAYOUT_MARKER } from './export-result.ts';
+import { isErrno, refused } from './failure.ts';
+
+/** Names that a layout has; a tar may have others, and they lead nowhere. */
+const FILE = new RegExp(
+  `^(?:\\./)?(${LAYOUT_MARKER}|${INDEX_FILE.replace('.', '\\.')}|${BLOB_DIRECTORY}/[0-9a-f]{64})$`,
+);
+
+/**
+ * Unpacks an archive into a new directory. The bytes are not verified: who reads the layout does that.
+ * After a failure the directory may have some of the files. @throws ERR_USAGE when it cannot be read
+ */
+export async function unpackArchive(
+  archive: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { extract } = await import('tar-stream');
+  const unpack = extract();
+  const source = createReadStream(archive, { highWaterMark: 1024 * 1024 });
+  await mkdir(join(directory, BLOB_DIRECTORY), { recursive: true });
+  const reading = pipeline(source, unpack, { signal });
+  // Its failure is that of the entries, too.
+  reading.catch(() => undefined);
+  try {
+    for await (const entry of unpack) {
+      const name = entry.header.type === 'file' ? FILE.exec(entry.header.name)?.[1] : undefined;
+      if (name === undefined) entry.resume();
+      else await pipeline(entry, createWriteStream(join(directory, name)), { signal });
+    }
+    await reading;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw refused(archive, hintOf(error), error);
+  }
+}
+
+function hintOf(error: unknown): string {
+  return isErrno(error, 'ENOENT') ? 'There is no such file.' : 'It is no OCI archive, or damaged.';
+}
