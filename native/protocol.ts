@@ -286,8 +286,20 @@ export type MountOperation =
   | { readonly kind: 'cgroup'; readonly target: string }
   | { readonly kind: 'mqueue'; readonly target: string }
   | { readonly kind: 'devpts'; readonly target: string }
-  /** The node NAME of the host's /dev, if it has that, on a file that is made at the target. */
-  | { readonly kind: 'device'; readonly name: string; readonly target: string }
+  /**
+   * A device node of the host: its path, relative to /dev, on a file that is made at the target. One that
+   * the host does not have is left out unless it is `required`. Mode and owner are the host's unless said
+   * otherwise; in a user namespace they always are.
+   */
+  | {
+      readonly kind: 'device';
+      readonly name: string;
+      readonly target: string;
+      readonly required?: boolean;
+      readonly mode?: number;
+      readonly uid?: number;
+      readonly gid?: number;
+    }
   | { readonly kind: 'symlink'; readonly target: string; readonly to: string }
   /** A directory made inside an earlier mount (a tmpfs). */
   | { readonly kind: 'directory'; readonly target: string; readonly mode: number }

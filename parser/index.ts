@@ -1,6 +1,7 @@
 /** Dockerfile text → AST, and the meaning of its words. Pure: no files, no network, runs in a browser. */
 
 export type * from './ast.ts';
+export { type Device, parseDevice } from './device.ts';
 export { detectSyntax } from './directives.ts';
 export {
   parseDockerfile,

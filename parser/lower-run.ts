@@ -1,8 +1,8 @@
 /** RUN (1.7). */
 
-import { locate, suggest } from '../src/errors.ts';
+import { locate } from '../src/errors.ts';
 import type { RunInstruction } from './ast.ts';
-import { splitCsv } from './csv.ts';
+import { parseDevice } from './device.ts';
 import { FLAGS, readFlags } from './flags.ts';
 import {
   failInstruction,
@@ -61,36 +61,7 @@ function checkMounts(lowering: Lowering): void {
 function checkDevices(lowering: Lowering): void {
   for (const flag of lowering.flags) {
     if (flag.name !== 'device' || flag.value === undefined) continue;
-    const problem = deviceProblem(flag.value);
-    if (problem !== undefined) failInstruction(lowering, problem, flag.range);
+    const device = parseDevice(flag.value);
+    if (typeof device === 'string') failInstruction(lowering, device, flag.range);
   }
-}
-
-/** `[name=]vendor.com/class[=device][,required[=bool]]` (RUN-3). */
-function deviceProblem(value: string): string | undefined {
-  const fields = splitCsv(value);
-  if (typeof fields === 'string') return `failed to parse csv devices: ${fields}`;
-  let name = '';
-  for (const field of fields) {
-    const equals = field.indexOf('=');
-    const key = (equals < 0 ? field : field.slice(0, equals)).toLowerCase();
-    const text = equals < 0 ? undefined : field.slice(equals + 1);
-    if (key === 'required') {
-      if (text !== undefined && !/^(?:[1tT0fF]|TRUE|true|True|FALSE|false|False)$/.test(text)) {
-        return `invalid value for required: ${text}`;
-      }
-    } else if (key === 'name' && text !== undefined) {
-      if (name !== '') return `device name already set to ${name}`;
-      name = text;
-    } else if (name === '') {
-      name = field;
-    } else if (text === undefined) {
-      return `invalid field '${field}' must be a key=value pair`;
-    } else {
-      const match = suggest(key, ['name', 'required']);
-      const hint = match === undefined ? '' : ` (did you mean ${match}?)`;
-      return `unexpected key '${key}' in '${field}'${hint}`;
-    }
-  }
-  return undefined;
 }

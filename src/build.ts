@@ -106,14 +106,11 @@ interface Running {
   readonly warned: WarningOptions;
 }
 
-async function run(
-  plans: readonly BuildPlan<BaseImage>[],
-  running: Running,
-): Promise<BuildResult> {
-  const { options, input, session, progress, signal } = running;
+async function run(plans: readonly BuildPlan<BaseImage>[], running: Running): Promise<BuildResult> {
+  const { options, request, input, session, progress, signal } = running;
   const epoch = options.sourceDateEpoch ?? plans[0]?.sourceDateEpoch;
   const steps = plans.flatMap(({ stages }) => stages).flatMap((stage) => stage.steps);
-  const { secrets } = sandboxOf(options);
+  const { secrets } = sandboxOf(options, request);
   const { unguardedSecrets = [] } = options;
   session.guard.watchFor(guardedSecrets(steps, secrets, unguardedSecrets), unguardedSecrets);
   const solved = await solve(
@@ -124,7 +121,7 @@ async function run(
         context: async () => await watched(toldOf(await input.scan(), progress), plans, running),
         namedContext: async (name) => toldOf(await input.scanNamed(name), progress),
         fetchFile: input.fetchFile,
-        sandbox: sandboxOf(options),
+        sandbox: sandboxOf(options, request),
         onNote: (note) => progress.notice('info', note),
         runs: steps.filter((step) => step.kind === 'run'),
         epoch,
@@ -136,13 +133,15 @@ async function run(
   return await finish(plans, solved, { ...running, epoch });
 }
 
-function sandboxOf(options: BuildOptions): Omit<SandboxOptions, 'resolver'> {
+function sandboxOf(options: BuildOptions, request: Request): Omit<SandboxOptions, 'resolver'> {
   return {
     secrets: new Map(Object.entries(options.secrets ?? {})),
     rotatingSecrets: new Set(options.rotatingSecrets),
     addHosts: options.addHosts ?? [],
     shmSize: options.shmSize,
     ulimits: options.ulimits ?? [],
+    devices: request.devices,
+    hostDevices: options.devices ?? [],
     dns: {
       nameservers: options.dns ?? [],
       search: options.dnsSearch ?? [],

@@ -57,7 +57,10 @@ export interface BuildOptions {
   readonly dns?: readonly string[];
   readonly dnsSearch?: readonly string[];
   readonly dnsOptions?: readonly string[];
-  /** What RUN may ask for: `network.host` where the build's network is another, `security.insecure`. */
+  /**
+   * What RUN may ask for: `network.host` where the build's network is another, `security.insecure`,
+   * `device` or `device=NAME`.
+   */
   readonly allow?: readonly string[];
   /** What each RUN may use; where this machine cannot limit something, the build says so and goes on. */
   readonly resources?: Resources;
@@ -74,6 +77,10 @@ export interface BuildOptions {
   readonly shmSize?: number;
   /** `name=soft[:hard]` (OPT-2). */
   readonly ulimits?: readonly string[];
+  /** Devices that every RUN gets: `/dev/NAME[:PATH]`, or the name of a CDI device. */
+  readonly devices?: readonly string[];
+  /** Where CDI specs are, besides /etc/cdi and /var/run/cdi. */
+  readonly cdiDirectories?: readonly string[];
   /** Run every step anew; the results still go into the store. */
   readonly noCache?: boolean;
   /** Run every step of these stages anew. */

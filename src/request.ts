@@ -13,6 +13,8 @@ import type { NamedContext, PlanOptions } from './plan/options.ts';
 import { planBuild } from './plan/plan.ts';
 import type { BuildPlan } from './plan/step.ts';
 import type { Progress } from './progress/progress.ts';
+import { CDI_DIRECTORIES, Devices } from './solve/devices.ts';
+import { parseHostDevice } from './solve/host-device.ts';
 import { type ImagesOptions, openLayoutImage, pullImage } from './solve/images.ts';
 import type { BaseImage } from './solve/layer.ts';
 import type { Machine } from './solve/rungs.ts';
@@ -30,18 +32,21 @@ export interface Request {
   readonly machine: Machine;
   readonly outputs: readonly OutputSpec[];
   readonly names: readonly Reference[];
+  readonly devices: Devices;
   readonly contexts: ReadonlyMap<string, NamedContextValue>;
 }
 
 /** @throws ERR_USAGE, ERR_PLATFORM_INVALID, ERR_REFERENCE_INVALID, ERR_UNSUPPORTED */
 export function readRequest(options: BuildOptions): Request {
   const host = hostPlatform(process.arch);
+  for (const text of options.devices ?? []) if (text.startsWith('/')) parseHostDevice(text);
   return {
     host,
     ...platformsOf(options, host),
     machine: thisMachine(),
     outputs: (options.outputs ?? []).map(parseOutput),
     names: (options.tags ?? []).map(parseReference),
+    devices: new Devices([...CDI_DIRECTORIES, ...(options.cdiDirectories ?? [])]),
     contexts: new Map(
       Object.entries(options.buildContexts ?? {}).map(([name, value]) => [
         name,
@@ -127,7 +132,8 @@ export async function planRequest(
   dockerfile: Dockerfile,
   request: PlanRequest,
 ): Promise<BuildPlan<BaseImage>> {
-  return await planBuild(dockerfile, planOptionsOf(request));
+  const { devices } = request.request;
+  return await planBuild(dockerfile, { ...planOptionsOf(request), devices });
 }
 
 /** What the options mean to a plan. */

@@ -3,6 +3,7 @@
 //! A mount is made detached, given its flags, and attached only then: it is never there without them.
 
 use crate::error::{Error, at};
+use crate::protocol::DeviceNode;
 use crate::sys::sandbox as sys;
 use rustix::fs::{AtFlags, CWD, FileType, FsWord, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
@@ -97,18 +98,24 @@ pub fn control_groups(onto: &OwnedFd) -> Sys<Option<OwnedFd>> {
     has_groups.then(|| clone_readonly(host)).transpose()
 }
 
-/// A node with the number, mode and owner of another, made in a directory; detached.
-pub fn device_like(other: &OwnedFd, directory: &OwnedFd, name: &str) -> Sys<OwnedFd> {
+/// A node with the number of another, and its mode and owner where no other is asked for, made in a
+/// directory; detached.
+pub fn device_like(
+    other: &OwnedFd,
+    asked: &DeviceNode,
+    (directory, name): (&OwnedFd, &str),
+) -> Sys<OwnedFd> {
     let stat = rustix::fs::statat(other, "", AtFlags::EMPTY_PATH)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
         return Err(Errno::NODEV);
     }
-    let mode = Mode::from_raw_mode(stat.st_mode);
+    let mode = Mode::from_raw_mode(asked.mode.unwrap_or(stat.st_mode));
     rustix::fs::mknodat(directory, name, kind, mode, stat.st_rdev)?;
-    let owner = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    let uid = Uid::from_raw(asked.uid.unwrap_or(stat.st_uid));
+    let gid = Gid::from_raw(asked.gid.unwrap_or(stat.st_gid));
     let flags = AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::chownat(directory, name, Some(owner.0), Some(owner.1), flags)?;
+    rustix::fs::chownat(directory, name, Some(uid), Some(gid), flags)?;
     // The umask had a say in what it was made with.
     rustix::fs::chmodat(directory, name, mode, AtFlags::empty())?;
     clone_tree(directory, name, false)

@@ -11,7 +11,7 @@
 use crate::base64;
 use crate::error::{Error, at};
 use crate::mount::{self, attach, clone_tree, filesystem, inert, overlay, resolve_in, restrict};
-use crate::protocol::{MountFlag, MountOperation, RunRequest};
+use crate::protocol::{DeviceNode, MountFlag, MountOperation, RunRequest};
 use crate::stage::Stage;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -112,7 +112,7 @@ impl Root {
             }
             MountOperation::Cgroup { target } => self.mount_cgroup(target),
             MountOperation::Devpts { target } => self.mount_devpts(target),
-            MountOperation::Device { name, target } => self.place_device(name, target),
+            MountOperation::Device(device) => self.place_device(device),
             MountOperation::Symlink { target, to } => self
                 .in_parent(target, |parent, name| {
                     rustix::fs::symlinkat(to, parent, name)
@@ -249,15 +249,19 @@ impl Root {
     /// A node of our own, so that a chmod in a RUN is not one of the host's node. A user namespace
     /// cannot make nodes, and has the host's, read-only: that is said of the inode, not of the device.
     /// A node that the host lacks is left out: a machine without a terminal has no console.
-    fn place_device(&mut self, name: &str, target: &Path) -> Result<(), Error> {
-        let source = Path::new("/dev").join(name);
+    fn place_device(&mut self, device: &DeviceNode) -> Result<(), Error> {
+        let target = &device.target;
+        let source = Path::new("/dev").join(&device.name);
         let host = match clone_tree(CWD, &source, false) {
-            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) if !device.required => return Ok(()),
             outcome => outcome.map_err(at(&source, Error::MountSource))?,
         };
-        self.make_stub(target)?;
+        // To open one that a layer has for writing would bring it into the layer of the RUN.
+        if self.resolve_existing(target)?.is_none() {
+            self.make_stub(target)?;
+        }
         let attributes = inert() - MountAttrFlags::MOUNT_ATTR_NODEV;
-        match self.stage.device_like(&host) {
+        match self.stage.device_like(&host, device) {
             Ok(node) => self.place(&node, target, attributes, false),
             Err(_) => {
                 let readonly = attributes | MountAttrFlags::MOUNT_ATTR_RDONLY;

@@ -8,6 +8,7 @@ use crate::mount::{
     attach, clone_tree, device_like, filesystem, open_at, open_path, overlay, resolve_in,
 };
 use crate::owner::{self, Owner};
+use crate::protocol::DeviceNode;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags};
@@ -53,10 +54,10 @@ impl Stage {
         clone_tree(&self.tree, "empty", false)
     }
 
-    /// A node of our own like another; detached.
-    pub fn device_like(&mut self, other: &OwnedFd) -> Sys<OwnedFd> {
+    /// A node of our own like another, but for what is asked of it; detached.
+    pub fn device_like(&mut self, other: &OwnedFd, asked: &DeviceNode) -> Sys<OwnedFd> {
         let name = self.new_name();
-        device_like(other, &self.tree, &name)
+        device_like(other, asked, (&self.tree, &name))
     }
 
     /// Mounts the overlay where nobody sees it, and takes out the part that is asked for.

@@ -11,6 +11,8 @@ export interface RunFlags {
   readonly dnsSearch: readonly string[];
   readonly dnsOption: readonly string[];
   readonly allow: readonly string[];
+  readonly device: readonly string[];
+  readonly cdiConfigDir: readonly string[];
   readonly shmSize?: string;
   readonly ulimit: readonly string[];
   readonly memory?: string;
@@ -33,7 +35,9 @@ export const RUN_FLAGS: Readonly<Record<string, string>> = {
   '--dns <address>': 'what RUN asks for names (default: as this machine)',
   '--dns-search <domain>': 'a domain that RUN searches for names; "." for none',
   '--dns-option <option>': 'an option of /etc/resolv.conf in RUN',
-  '--allow <entitlement>': 'what RUN may ask for: network.host, security.insecure',
+  '--allow <entitlement>': 'what RUN may ask for: network.host, security.insecure, device[=name]',
+  '--device <device>': 'a device of every RUN: /dev/NAME[:PATH], or a CDI name',
+  '--cdi-config-dir <directory>': 'where CDI specs are, besides /etc/cdi and /var/run/cdi',
   '--shm-size <size>': 'the size of /dev/shm in RUN, e.g. 64m',
   '--ulimit <name=soft[:hard]>': 'a limit of the processes of RUN',
   '-m, --memory <size>': 'memory of each RUN, e.g. 2g',
@@ -55,6 +59,8 @@ export const RUN_LISTS: readonly string[] = [
   '--dns-search <domain>',
   '--dns-option <option>',
   '--allow <entitlement>',
+  '--device <device>',
+  '--cdi-config-dir <directory>',
   '--ulimit <name=soft[:hard]>',
   '--resource <limits>',
 ];
@@ -66,6 +72,8 @@ type RunOptions = Pick<
   | 'dnsSearch'
   | 'dnsOptions'
   | 'allow'
+  | 'devices'
+  | 'cdiDirectories'
   | 'shmSize'
   | 'ulimits'
   | 'resources'
@@ -85,6 +93,8 @@ export function readRunFlags(flags: RunFlags): {
     dnsSearch: orUndefined(flags.dnsSearch),
     dnsOptions: orUndefined(flags.dnsOption),
     allow: orUndefined(flags.allow.map(entitlementOf)),
+    devices: orUndefined(flags.device),
+    cdiDirectories: orUndefined(flags.cdiConfigDir),
     shmSize: shmSize === undefined ? undefined : parseSize('--shm-size', shmSize),
     ulimits: flags.ulimit,
     resources: Object.keys(resources).length === 0 ? undefined : resources,
@@ -109,7 +119,10 @@ function entitlementOf(name: string): string {
   if (/^(?:network\.host|security\.insecure|device(?:=.*)?|ssh|fs(?:\.\w+)?(?:=.*)?)$/.test(name)) {
     return name;
   }
-  throw usage(`Cannot allow "${name}"`, 'It is "network.host" or "security.insecure".');
+  throw usage(
+    `Cannot allow "${name}"`,
+    'It is "network.host", "security.insecure" or "device[=NAME]".',
+  );
 }
 
 /** The flags of their own win over `--resource`. */

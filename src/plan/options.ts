@@ -3,6 +3,7 @@
 import type { SourceLocation } from '../errors.ts';
 import type { ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { DeviceOffers } from './plan-devices.ts';
 
 /** The least that planning needs to know of an image: the config that stages inherit (FROM-10). */
 export interface BaseImage {
@@ -30,17 +31,19 @@ export interface PlanOptions<Image extends BaseImage> {
   readonly platform: Platform;
   /** Nobody asked for a platform: the image keeps the one of its base (FROM-12). */
   readonly isPlatformImplicit?: boolean | undefined;
-  /** What the build runs on: BUILDPLATFORM. */
   /** The image is one of several: steps are named with their platform (MP-5). */
   readonly isOneOfSeveral?: boolean | undefined;
+  /** What the build runs on: BUILDPLATFORM. */
   readonly buildPlatform: Platform;
   readonly noCache?: boolean | undefined;
   /** Names of stages (OPT-1). */
   readonly noCacheFilter?: readonly string[] | undefined;
   /** The network of RUNs that do not say (RUN-2). */
   readonly network: 'default' | 'none' | 'host' | 'private';
-  /** What RUN may be given that is not everybody's (ENT-1): `network.host`, `security.insecure`. */
+  /** What RUN may be given that is not everybody's (ENT-1): `network.host`, `security.insecure`, `device[=NAME]`. */
   readonly allow?: ReadonlySet<string> | undefined;
+  /** The machine's devices; undefined: what RUN asks for is not looked up. */
+  readonly devices?: DeviceOffers | undefined;
   readonly namedContexts: ReadonlyMap<string, NamedContext<Image>>;
   /** The context's own time, seconds since the Unix epoch, if it has one (ARG-9). */
   readonly contextEpoch?: number | undefined;

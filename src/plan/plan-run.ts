@@ -1,20 +1,20 @@
 /** RUN: what is executed, with which environment and mounts (1.7, 1.9). */
 
 import { expandWords, type RunInstruction } from '../../parser/index.ts';
-import { invalid, unsupported } from './failures.ts';
+import { invalid } from './failures.ts';
 import { layerEntry, runText } from './history.ts';
+import { planDevices } from './plan-devices.ts';
 import { planMounts } from './plan-mounts.ts';
 import { type Planning, stepBase } from './planning.ts';
 import type { StageState } from './stage-state.ts';
 import type { RunStep } from './step.ts';
 
-/** @throws ERR_UNSUPPORTED, ERR_INSTRUCTION_INVALID, ERR_VARIABLE, and what finding a mount's `from` throws */
+/** @throws ERR_INSTRUCTION_INVALID, ERR_VARIABLE, and what finding a mount's `from` throws */
 export async function planRun<Image>(
   state: StageState<Image>,
   instruction: RunInstruction,
   planning: Planning<Image>,
 ): Promise<RunStep<Image>> {
-  refuseUnsupported(instruction);
   checkEntitlements(instruction, planning);
   const { words, script } = readCommand(instruction);
   const isShell = instruction.command.form === 'shell';
@@ -22,6 +22,7 @@ export async function planRun<Image>(
   // Before anything is waited for: the number belongs to this instruction.
   const name = planning.nextName();
   const { mounts, sshSocket } = await planMounts(state, instruction, planning);
+  const devices = await planDevices(instruction.devices, planning);
   return Object.freeze({
     kind: 'run',
     ...stepBase(state, planning, { name, history: layerEntry(runText(argv, state.args)) }),
@@ -34,6 +35,7 @@ export async function planRun<Image>(
     hostname: planning.args.hostname,
     security: instruction.security ?? 'sandbox',
     mounts,
+    devices,
     script,
     platform: state.platform,
   });
@@ -49,15 +51,6 @@ function environmentOf<Image>(
     variables.push(`SSH_AUTH_SOCK=${sshSocket}`);
   }
   return Object.freeze(variables);
-}
-
-function refuseUnsupported(instruction: RunInstruction): void {
-  if (instruction.devices.length > 0) {
-    throw unsupported('device', {
-      message: `Cannot give the device "${instruction.devices[0]}" to a step`,
-      hint: 'Devices are not passed to steps. Remove --device, or build this image with BuildKit.',
-    });
-  }
 }
 
 /** ENT-1, RUN-2. The host's network is no privilege where every RUN of the build has it anyway. */

@@ -3,6 +3,7 @@
 import type { SourceLocation } from '../errors.ts';
 import type { GlobalArgs } from './global-args.ts';
 import type { HistoryEntry } from './history.ts';
+import type { DeviceOffers } from './plan-devices.ts';
 import type { StageState } from './stage-state.ts';
 import type { CopyOrigin } from './step.ts';
 
@@ -24,6 +25,8 @@ export interface Planning<Image> {
   /** The network of RUNs that do not say. */
   readonly network: 'default' | 'none' | 'host' | 'private';
   readonly allow: ReadonlySet<string>;
+  /** Undefined: nobody looks at the machine's. */
+  readonly devices: DeviceOffers | undefined;
   readonly findOrigin: FindOrigin<Image>;
   readonly location: SourceLocation;
   /** The display name; takes the next number of the stage. */

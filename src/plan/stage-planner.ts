@@ -199,6 +199,7 @@ export class StagePlanner<Image extends BaseImage> {
         args,
         network: build.network,
         allow: build.allow ?? new Set(),
+        devices: build.devices,
         findOrigin: this.#findOrigin,
         location,
         nextName: () => names.next(text, this.#whereOf(state.platform, state.lookup)),

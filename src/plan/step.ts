@@ -3,7 +3,7 @@
  * absolute and typed; the solver needs no Dockerfile and no environment any more. Frozen, located.
  */
 
-import type { Mount } from '../../parser/index.ts';
+import type { Device, Mount } from '../../parser/index.ts';
 import type { GitSource } from '../context/git-url.ts';
 import type { SourceLocation } from '../errors.ts';
 import type { ContainerConfig, History, ImageConfig } from '../oci/image.ts';
@@ -109,6 +109,8 @@ export interface RunStep<Image> extends StepBase {
   readonly hostname: string | undefined;
   /** Sorted by target (RUN-23). */
   readonly mounts: readonly PlannedMount<Image>[];
+  /** In the order given. */
+  readonly devices: readonly Device[];
   /** A script from a heredoc with a shebang: mounted read-only at its path, mode 0755 (HD-4). */
   readonly script: { readonly path: string; readonly content: string } | undefined;
   readonly platform: Platform;

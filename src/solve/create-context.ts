@@ -1,5 +1,6 @@
 /** Puts together what executing steps needs. */
 
+import type { Device } from '../../parser/index.ts';
 import type { FetchedFile } from '../context/fetch-file.ts';
 import type { ScannedContext } from '../context/scanned-context.ts';
 import { locate, type SourceLocation, TsbuildError } from '../errors.ts';
@@ -38,6 +39,7 @@ export interface StepContextOptions {
 interface PlannedRun {
   readonly platform: Platform;
   readonly network: NetworkMode;
+  readonly devices: readonly Device[];
   readonly location: SourceLocation;
 }
 
@@ -102,6 +104,7 @@ async function checkMachine(options: StepContextOptions): Promise<void> {
     throw locate(error, first.location);
   }
   await checkNetwork(runs);
+  await checkDevices(options);
   await checkLimits(options);
   // One of each platform is enough.
   const platforms = new Map(runs.toReversed().map((run) => [formatPlatform(run.platform), run]));
@@ -122,6 +125,19 @@ async function checkNetwork(runs: readonly PlannedRun[]): Promise<void> {
   await findTunnel().catch((error: unknown) => {
     throw locate(error, run.location);
   });
+}
+
+async function checkDevices({ runs, sandbox }: StepContextOptions): Promise<void> {
+  for (const name of sandbox.hostDevices) {
+    if (name.startsWith('/') || (await sandbox.devices.find(name)).length > 0) continue;
+    throw await sandbox.devices.missing(name);
+  }
+  for (const { devices, location } of runs) {
+    for (const { name, required } of devices) {
+      if (!required || (await sandbox.devices.find(name)).length > 0) continue;
+      throw locate(await sandbox.devices.missing(name), location);
+    }
+  }
 }
 
 /** A limit that cannot be set is told, not fatal: what is built is the same. */

@@ -1,11 +1,11 @@
-/** What the mounts of a RUN come to, before they are performed. */
+/** What the mounts and devices of a RUN come to, before they are performed. */
 
 import type { MountOperation } from '../../native/index.ts';
 
 /** Mounts ready to be performed. */
 export interface PreparedMounts {
   readonly operations: readonly MountOperation[];
-  /** Secrets that are in the environment: `NAME=value`. */
+  /** Secrets that are in the environment, and what devices need there: `NAME=value`. */
   readonly env: readonly string[];
   readonly directories: readonly string[];
   readonly files: readonly string[];

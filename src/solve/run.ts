@@ -6,10 +6,12 @@ import type { Helper, RunRequest } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import type { RunStep } from '../plan/step.ts';
 import type { BaseImage, Layer } from './layer.ts';
+import { prepareDevices } from './device-edits.ts';
 import { KILLED_UNSEEN, limitHit } from './limits.ts';
 import { OutputMask } from './mask-output.ts';
 import { OutputTail } from './output-tail.ts';
 import { overlayStack } from './overlay-stack.ts';
+import type { PreparedMount, PreparedMounts } from './prepared-mounts.ts';
 import { HOSTNAME, parseHost } from './root-mounts.ts';
 import { publishWritten } from './run-layer.ts';
 import { mountInputs, prepareMounts } from './run-mounts.ts';
@@ -39,10 +41,12 @@ export function runRunner(
   return {
     inputs: async () => {
       const { argv, env, cwd, user, network, security, hostname, script, platform } = step;
+      // As written (CR-2): what they come to is the machine's affair, as with the network.
+      const devices = step.devices.length === 0 ? undefined : step.devices;
       const mounts = await mountInputs(step, context);
       const machine = machineInputs(context);
       const common = { argv, env, cwd, user, network, security, hostname, script, platform };
-      return { ...common, mounts, ...machine };
+      return { ...common, devices, mounts, ...machine };
     },
     execute: async () => {
       await context.beforeExecution();
@@ -53,12 +57,13 @@ export function runRunner(
 
 /** What the caller's flags say of the machine, in whatever order; hosts without addresses (CR-2, CR-3). */
 function machineInputs({ sandbox }: StepContext): Readonly<Record<string, unknown>> {
-  const { addHosts, shmSize, cgroup } = sandbox;
+  const { addHosts, shmSize, cgroup, hostDevices } = sandbox;
   // Of one that is given twice the last is set last.
   const limits = new Map(sandbox.ulimits.map((text) => [text.split('=')[0], text]));
   return {
     shmSize,
     cgroupParent: cgroup?.parent,
+    hostDevices: hostDevices.length === 0 ? undefined : [...new Set(hostDevices)].sort(),
     ulimits: [...limits.values()].sort(),
     hosts: [...new Set(addHosts.map((host) => parseHost(host).name))].sort(),
   };
@@ -80,7 +85,8 @@ async function execute(
   const seen = parent.slice(tree.lowest);
   const directories = await Promise.all(seen.map((layer) => layers.directory(layer)));
   const command = await processOf(step, parent, tree, context);
-  const mounts = await prepareMounts(step, context);
+  const devices = await prepareDevices(step, command, context);
+  const mounts = withDevices(devices, await prepareMounts(step, context));
   const wrapper = layers.temporary('run');
   const scratch = layers.temporary('scratch');
   let kept = false;
@@ -99,7 +105,11 @@ async function execute(
         hostname: step.hostname ?? HOSTNAME,
         ...(await networkFor(step, scratch, context)),
         cgroup: context.sandbox.cgroup,
-        process: { ...command, env: withSecrets(command.env, mounts.env) },
+        process: {
+          ...command,
+          env: withSecrets(command.env, mounts.env),
+          groups: [...command.groups, ...devices.groups],
+        },
       },
       { step, helper, context, onOutput },
     );
@@ -113,6 +123,17 @@ async function execute(
     // What cannot be removed now goes with the workspace; the first failure is the one to tell.
     await helper.remove({ verb: 'remove', paths }, { signal }).catch(() => undefined);
   }
+}
+
+/** Devices come first: a `--mount` may lie on top of one. */
+function withDevices(devices: PreparedMount, mounts: PreparedMounts): PreparedMounts {
+  return {
+    operations: [...(devices.operations ?? []), ...mounts.operations],
+    env: [...(devices.env ?? []), ...mounts.env],
+    directories: [...(devices.directories ?? []), ...mounts.directories],
+    files: [...(devices.files ?? []), ...mounts.files],
+    release: mounts.release,
+  };
 }
 
 /** A secret's variable goes before any other of its name: to have two is to have either. */

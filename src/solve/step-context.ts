@@ -3,6 +3,7 @@
 import type { Store } from '../../cache/index.ts';
 import type { CgroupSpec } from '../../native/index.ts';
 import type { FetchedFile } from '../context/fetch-file.ts';
+import type { Devices } from './devices.ts';
 import type { GitSources } from './git-sources.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
@@ -57,6 +58,10 @@ export interface SandboxOptions {
   readonly addHosts: readonly string[];
   readonly shmSize: number | undefined;
   readonly ulimits: readonly string[];
+  /** What the machine offers to RUNs. */
+  readonly devices: Devices;
+  /** For every RUN: `/dev/NAME[:PATH]`, or the name of one that is offered. */
+  readonly hostDevices: readonly string[];
   readonly dns: DnsOptions;
   /** The control group of each RUN; undefined: the build's own. */
   readonly cgroup: CgroupSpec | undefined;

@@ -76,15 +76,6 @@ describe('RUN', () => {
     assert.notDeepEqual(await of('#!one'), await of('#!two'));
   });
 
-  it('refuses --device, with a hint (RUN-1, RUN-3)', async () => {
-    await assert.rejects(plan('FROM scratch\nRUN --device=vendor.com/gpu x'), (error) => {
-      assert.ok(hasCode(error, 'ERR_UNSUPPORTED'));
-      assert.ok(error.hint);
-      assert.equal(error.location?.range.start.line, 2);
-      return true;
-    });
-  });
-
   it('refuses --security=insecure, unless it is allowed (RUN-2, ENT-1)', async () => {
     const text = 'FROM scratch\nRUN --security=insecure x';
     await assert.rejects(plan(text, { allow: new Set(['network.host']) }), (error) => {

@@ -23,6 +23,7 @@ const RUN: RunStep<BaseImage> = {
   security: 'sandbox',
   hostname: undefined,
   mounts: [],
+  devices: [],
   script: undefined,
   platform: { os: 'linux', architecture: 'amd64' },
 };
@@ -144,6 +145,17 @@ describe('the inputs of a RUN', () => {
       const key = await keyWith({ ulimits: ['nofile=10', 'nproc=20:30'] });
       assert.equal(await keyWith({ ulimits: ['nproc=20:30', 'nofile=9', 'nofile=10'] }), key);
       assert.notEqual(await keyWith({ ulimits: ['nproc=20:30', 'nofile=10', 'nofile=9'] }), key);
+    });
+
+    it('have the names of devices as they are written, and what the command line gives (CR-2)', async () => {
+      const devices = [{ name: 'vendor.com/gpu', required: false }];
+      const key = await keyWithout({ devices });
+      assert.notEqual(await keyWithout({}), key);
+      assert.notEqual(
+        await keyWithout({ devices: [{ name: 'vendor.com/npu', required: false }] }),
+        key,
+      );
+      assert.notEqual(await keyWith({ hostDevices: ['/dev/fuse'] }), await keyWith({}));
     });
 
     it('have how a secret is mounted, whatever is in it (RUN-21)', async () => {

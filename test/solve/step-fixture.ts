@@ -11,6 +11,7 @@ import { fetchFile } from '../../src/context/fetch-file.ts';
 import { readIgnoreFile } from '../../src/context/ignore-file.ts';
 import { scanDirectory } from '../../src/context/local-context.ts';
 import { createStepContext } from '../../src/solve/create-context.ts';
+import { Devices } from '../../src/solve/devices.ts';
 import type { BaseImage, Layer } from '../../src/solve/layer.ts';
 import { readText } from '../../src/solve/read-text.ts';
 import { openSession, type Session } from '../../src/solve/session.ts';
@@ -87,6 +88,8 @@ export async function withSteps(
             addHosts: [],
             shmSize: undefined,
             ulimits: [],
+            devices: new Devices([]),
+            hostDevices: [],
             dns: { nameservers: [], search: [], options: [] },
             cgroup: undefined,
             timeout: undefined,

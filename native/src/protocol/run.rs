@@ -140,10 +140,7 @@ pub enum MountOperation {
     Devpts {
         target: PathBuf,
     },
-    Device {
-        name: String,
-        target: PathBuf,
-    },
+    Device(DeviceNode),
     Symlink {
         target: PathBuf,
         to: String,
@@ -171,6 +168,20 @@ pub enum MountOperation {
     Readonly {
         target: PathBuf,
     },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeviceNode {
+    pub name: PathBuf,
+    pub target: PathBuf,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
