@@ -18,6 +18,7 @@ import type { Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';
 import { type Input, withInput } from './input.ts';
 import { planPlatforms } from './platforms.ts';
+import { earlyPush } from './push-output.ts';
 import { readRequest, type Request } from './request.ts';
 import type { SandboxOptions } from './solve/step-context.ts';
 
@@ -123,6 +124,7 @@ async function run(plans: readonly BuildPlan<BaseImage>[], running: Running): Pr
         fetchFile: input.fetchFile,
         sandbox: sandboxOf(options, request),
         onNote: (note) => progress.notice('info', note),
+        onBlob: earlyPush(request, session.pusher),
         runs: steps.filter((step) => step.kind === 'run'),
         epoch,
         stage,

@@ -40,6 +40,7 @@ export type { Given } from './context/source.ts';
 export type { Descriptor } from './oci/descriptor.ts';
 export type { Digest, DiffID } from './oci/digest.ts';
 export type { ContainerConfig, History, ImageConfig } from './oci/image.ts';
+export type { RegistryOutputOptions } from './options.ts';
 export type { BuildOptions, BuildResult, PlatformResult, Resources } from './options.ts';
 export {
   type BuildOutline,

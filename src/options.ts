@@ -30,7 +30,9 @@ export interface BuildOptions {
   /** Image names, e.g. `registry.example/app:1.2`. */
   readonly tags?: readonly string[];
   /** Where the image goes, as for `docker buildx build --output`; none: it stays in the store. */
-  readonly outputs?: readonly string[];
+  readonly outputs?: readonly (string | RegistryOutputOptions)[];
+  /** Push to the names: the outputs that are images, or else one more. */
+  readonly push?: boolean;
   /**
    * Named contexts (CTX-6): a directory, an http(s) or git address, `oci-layout://PATH[:tag][@digest]`
    * or `docker-image://REFERENCE`. `NAME::PLATFORM` is the one for a platform.
@@ -99,6 +101,17 @@ export interface BuildOptions {
   readonly onEvent?: (event: BuildEvent) => void;
   /** Where `-o …,dest=-` writes; default: such an output is refused. */
   readonly stdout?: Writable;
+}
+
+/** An output that is pushed, as `type=registry,name=…`. */
+export interface RegistryOutputOptions {
+  readonly type: 'registry';
+  /** Besides those of `tags`. */
+  readonly names?: readonly string[];
+  /** Under its digest alone: the names have no tag. */
+  readonly pushByDigest?: boolean;
+  /** Plain HTTP and certificates that nobody vouches for will do. */
+  readonly insecure?: boolean;
 }
 
 /** What a RUN may use; without a value, all there is. */

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import type { Dockerfile } from '../parser/index.ts';
 import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
 import { TsbuildError } from './errors.ts';
-import { type OutputSpec, parseOutput } from './export/index.ts';
+import type { OutputSpec } from './export/index.ts';
 import { hostPlatform, parsePlatforms, type Platform } from './oci/platform.ts';
-import { parseReference, type Reference } from './oci/reference.ts';
+import type { Reference } from './oci/reference.ts';
 import type { BuildOptions } from './options.ts';
+import { readOutputs } from './outputs.ts';
 import type { NamedContext, PlanOptions } from './plan/options.ts';
 import { planBuild } from './plan/plan.ts';
 import type { BuildPlan } from './plan/step.ts';
@@ -44,8 +45,7 @@ export function readRequest(options: BuildOptions): Request {
     host,
     ...platformsOf(options, host),
     machine: thisMachine(),
-    outputs: (options.outputs ?? []).map(parseOutput),
-    names: (options.tags ?? []).map(parseReference),
+    ...readOutputs(options),
     devices: new Devices([...CDI_DIRECTORIES, ...(options.cdiDirectories ?? [])]),
     contexts: new Map(
       Object.entries(options.buildContexts ?? {}).map(([name, value]) => [

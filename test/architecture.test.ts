@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'native',
     'src/progress',
   ],
+  'src/outputs.ts': ['src/errors.ts', 'src/oci', 'src/export', 'src/options.ts'],
   'src/request.ts': [
     'src/errors.ts',
     'src/oci',
@@ -55,6 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/progress',
     'src/export',
     'src/options.ts',
+    'src/outputs.ts',
   ],
   'src/input.ts': [
     'src/errors.ts',
@@ -125,6 +127,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'parser',
     'src/request.ts',
   ],
+  'src/push-image.ts': ['src/errors.ts', 'src/oci', 'src/registry', 'src/solve'],
+  'src/push-output.ts': [
+    'src/oci',
+    'src/registry',
+    'src/solve',
+    'src/export',
+    'src/request.ts',
+    'src/push-image.ts',
+  ],
   'src/finish.ts': [
     'src/errors.ts',
     'src/oci',
@@ -134,6 +145,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/export',
     'src/options.ts',
     'src/request.ts',
+    'src/push-output.ts',
   ],
   'src/build.ts': [
     'src/errors.ts',
@@ -155,6 +167,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/check.ts',
     'src/platforms.ts',
     'src/finish.ts',
+    'src/push-output.ts',
   ],
   'src/index.ts': [
     'src/doctor',

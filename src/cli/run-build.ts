@@ -1,6 +1,6 @@
 /** One build from the command line: shows its progress, reports its failure, answers with an exit code. */
 
-import { type BuildEvent, build, plainProgress } from '../index.ts';
+import { type BuildEvent, type BuildOptions, build, plainProgress } from '../index.ts';
 import { usage } from './argv.ts';
 import type { Environment } from './environment.ts';
 import { EXIT } from './exit-code.ts';
@@ -47,8 +47,9 @@ function createDisplay(kind: ProgressKind): (event: BuildEvent) => void {
 }
 
 /** BXS-3: an archive on a terminal helps nobody. */
-function refuseTerminal(outputs: readonly string[]): void {
-  const isStdout = (output: string): boolean => output === '-' || /(^|,)dest=-(,|$)/.test(output);
+function refuseTerminal(outputs: NonNullable<BuildOptions['outputs']>): void {
+  const isStdout = (output: unknown): boolean =>
+    typeof output === 'string' && (output === '-' || /(^|,)dest=-(,|$)/.test(output));
   if (process.stdout.isTTY && outputs.some(isStdout)) {
     throw usage('Cannot write the image to a terminal', 'Redirect it, e.g. "> image.tar".');
   }

@@ -7,7 +7,7 @@
 import { TsbuildError } from '../errors.ts';
 import { type Digest, isDigest, parseDigest } from './digest.ts';
 
-/** An image's name with nothing left to guess. It has a tag, a digest or both. */
+/** An image's name with nothing left to guess. It has a tag, a digest or both, or else it names a repository. */
 export interface Reference {
   /** Host and optional port: `docker.io`, `localhost:5000`, `[::1]:5000`. */
   readonly registry: string;
@@ -57,6 +57,13 @@ export function parseReference(text: string): Reference {
     ...(assumed !== undefined && { tag: assumed }),
     ...(digest !== undefined && { digest: parseDigest(digest) }),
   });
+}
+
+/** A name that may have neither tag nor digest, as where an image is pushed by digest. @throws ERR_REFERENCE_INVALID */
+export function parseRepository(text: string): Pick<Reference, 'registry' | 'repository'> {
+  const { registry, repository } = parseReference(text);
+  if (!/@|:[^/]*$/.test(text)) return Object.freeze({ registry, repository });
+  throw invalid(text, 'Where an image is pushed by digest, its name has no tag and no digest.');
 }
 
 /** The full name: `docker.io/library/alpine:3.20`. */

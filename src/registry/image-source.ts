@@ -22,6 +22,8 @@ export interface PulledImage {
 
 /** One image by name, and its blobs. */
 export interface ImageSource {
+  /** `registry/repository`: a push to that registry may mount blobs from there. */
+  readonly repository?: string | undefined;
   /**
    * The image for a platform. @throws ERR_IMAGE_NOT_FOUND, ERR_PLATFORM_MISSING, ERR_IMAGE_INVALID,
    * ERR_DIGEST_MISMATCH, ERR_REGISTRY_*

@@ -27,6 +27,8 @@ export interface StepContextOptions {
   readonly sandbox: Omit<SandboxOptions, 'resolver'>;
   /** Gets what there is to say of the machine. */
   readonly onNote: (note: string) => void;
+  /** As `StepContext.onBlob`. */
+  readonly onBlob: StepContext['onBlob'];
   /** The plan's RUNs: before anything is executed, it must be sure that this machine can execute them. */
   readonly runs: readonly PlannedRun[];
   /** SOURCE_DATE_EPOCH: seconds since the Unix epoch. */
@@ -71,6 +73,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     executions: new Once<Executed>(),
     // Its failure is seen again, and reported, when the image asks for the same work.
     background: (work) => void work.catch(() => undefined),
+    onBlob: options.onBlob,
     stubs: new Once<string>(),
     implied: new Once<readonly string[]>(),
     emptied: new Once<void>(),

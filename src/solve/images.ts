@@ -77,6 +77,7 @@ function withName(source: ImageSource, name: string): ImageSource {
     return new TsbuildError('ERR_DIGEST_MISMATCH', { message, details, hint, cause: error });
   };
   return {
+    repository: source.repository,
     resolve: async (platform, signal) =>
       await source
         .resolve(platform, signal)

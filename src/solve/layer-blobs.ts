@@ -16,6 +16,8 @@ export interface LayerBlob {
   readonly descriptor: Descriptor;
   readonly diffID: DiffID;
   readonly path: string;
+  /** The repository (`registry/repository`) that it was pulled from. */
+  readonly origin?: string | undefined;
 }
 
 export interface LayerBlobsOptions {
@@ -81,7 +83,8 @@ export class LayerBlobs {
         await store.addBlob(temporary, descriptor);
       }
       await store.saveFacts(layer.id, { diffID, blobs: [descriptor] });
-      return { descriptor, diffID, path: store.blobPath(descriptor.digest) };
+      const path = store.blobPath(descriptor.digest);
+      return { descriptor, diffID, path, origin: source.repository };
     });
   }
 

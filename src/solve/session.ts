@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openStore, type Store, type Workspace } from '../../cache/index.ts';
 import type { Environment } from '../http/proxy.ts';
 import type { Progress } from '../progress/progress.ts';
+import { createPusher, type Pusher } from '../registry/index.ts';
 import { createRegistryClient, type RegistryClient, settingsPlaces } from '../registry/index.ts';
 import { Helpers } from './helpers.ts';
 import { Layers } from './layers.ts';
@@ -40,6 +41,7 @@ export interface Session {
   readonly helpers: Helpers;
   readonly layers: Layers;
   readonly client: RegistryClient;
+  readonly pusher: Pusher;
   readonly ssh: SshAgents;
   readonly guard: SecretGuard;
   readonly runs: Limiter;
@@ -76,12 +78,14 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     places: settingsPlaces({ dockerConfig, insecureRegistries, environment }),
     ...(options.attempts !== undefined && { attempts: options.attempts }),
   });
+  const pusher = createPusher({ client, signal });
   return {
     store,
     workspace,
     helpers,
     layers,
     client,
+    pusher,
     ssh,
     guard,
     runs: new Limiter(options.concurrency ?? Math.max(MIN_RUNS, availableParallelism())),
@@ -90,6 +94,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       // Each in turn, whatever becomes of the one before: the later ones need its things to be gone.
       try {
         await ssh.close();
+        await pusher.close();
         await layers.close();
         await client.close();
         const another = (): Helpers => openHelpers(() => undefined);

@@ -229,8 +229,10 @@ async function solveOnce(
   solving.begun.steps.set(first, solved);
   const { layer } = await solved;
   // The first one's platform may have no use for the blob.
-  const { layers, background } = solving.context;
-  if (known !== undefined && wanted.blob && layer !== undefined) background(layers.blob(layer));
+  const { layers, background, onBlob } = solving.context;
+  if (known !== undefined && wanted.blob && layer !== undefined) {
+    background(layers.blob(layer).then(onBlob));
+  }
   return await solved;
 }
 
@@ -257,7 +259,7 @@ async function solveStep(
       const entry = { layer: layer.id, inputs: jsonOf(inputs), created, duration };
       await context.store.putRecord(key, entry);
     }
-    if (wanted.blob) context.background(context.layers.blob(layer));
+    if (wanted.blob) context.background(context.layers.blob(layer).then(context.onBlob));
     const cached = result.cached && !step.ignoreCache;
     reporter.end({ cached, layer: layer.id as string as Digest });
     return { layer, created };

@@ -7,6 +7,7 @@ import type { Devices } from './devices.ts';
 import type { GitSources } from './git-sources.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
+import type { LayerBlob } from './layer-blobs.ts';
 import type { Layers } from './layers.ts';
 import type { Origins } from './origins.ts';
 import type { DnsOptions, HostResolver } from './run-network.ts';
@@ -34,6 +35,8 @@ export interface StepContext {
   readonly executions: Once<Executed>;
   /** Work that goes on beside the steps; its failure is the build's. */
   readonly background: (work: Promise<unknown>) => void;
+  /** Told of each blob that is a layer of the image, once it is there: it may leave already. */
+  readonly onBlob: (blob: LayerBlob) => void;
   /** Layers of mount points, by identity: made once per build. */
   readonly stubs: Once<string>;
   /** Directories that a layer does not describe (implied.ts), by its id. */

@@ -94,6 +94,7 @@ export async function withSteps(
             cgroup: undefined,
             timeout: undefined,
           },
+          onBlob: () => undefined,
           onNote: () => undefined,
           runs: [],
           epoch: undefined,

@@ -1,0 +1,85 @@
+/** `type=image` and `type=registry`: what a name stands for in the store, and pushing it. */
+
+import {
+  type ExportResult,
+  type ImageForm,
+  type RegistryOutput,
+  USUAL_FORM,
+} from './export/index.ts';
+import { formatReference, type Reference } from './oci/reference.ts';
+import { pushImage, type PushImageOptions } from './push-image.ts';
+import type { PushDestination, Pusher } from './registry/index.ts';
+import type { Request } from './request.ts';
+import type { LayerBlob } from './solve/layer-blobs.ts';
+import type { Session } from './solve/session.ts';
+
+/** Puts an image's documents into the store, and its names: `tsbuild push` knows by these what to push (T-59). */
+export async function rememberImage(
+  { descriptor: image, index, images, names }: ExportResult,
+  { store }: Pick<Session, 'store'>,
+): Promise<void> {
+  for (const { config, manifest } of images) {
+    await store.putBytes(config);
+    await store.putBytes(manifest);
+  }
+  if (index !== undefined) await store.putBytes(index);
+  const blobs = images.flatMap((one) => one.blobs);
+  const origins = Object.fromEntries(
+    blobs.flatMap(({ descriptor, origin }) => (origin ? [[descriptor.digest, origin]] : [])),
+  );
+  const created = Math.floor(Date.now() / 1000);
+  for (const name of new Set(names.map(formatReference))) {
+    await store.putImage(name, { image, origins, created });
+  }
+}
+
+/**
+ * Gives it its names, and pushes to them if asked for: the output's and those of the result, which is in the store with its layers, and stays
+ * there when it fails (T-25). @throws ERR_REGISTRY_*, ERR_DIGEST_MISMATCH
+ */
+export async function pushOutput(
+  output: RegistryOutput,
+  result: ExportResult,
+  options: PushImageOptions,
+): Promise<void> {
+  await rememberImage({ ...result, names: [...result.names, ...output.names] }, options.session);
+  await pushImage(result.descriptor.digest, destinationsOf(output, result.names), options);
+}
+
+/** Where an output is pushed to; nowhere if it is not. */
+export function destinationsOf(
+  { push, names, pushByDigest, nameCanonical, insecure }: RegistryOutput,
+  tagged: readonly Reference[],
+): readonly PushDestination[] {
+  if (!push) return [];
+  return [...tagged, ...names].flatMap((reference) => {
+    const { registry, repository } = reference;
+    const bare = { reference: { registry, repository }, insecure };
+    const full = { reference, insecure };
+    return pushByDigest ? [bare] : nameCanonical ? [full, bare] : [full];
+  });
+}
+
+/** Layers leave while later steps run: to the first repository of each registry that will be pushed to. */
+export function earlyPush(
+  { names, outputs }: Pick<Request, 'names' | 'outputs'>,
+  pusher: Pusher,
+): (blob: LayerBlob) => void {
+  const first = new Map<string, PushDestination>();
+  for (const output of outputs) {
+    // The layers of another form are not these.
+    if (output.kind !== 'image' || !isUsual(output.form)) continue;
+    for (const destination of destinationsOf(output, names)) {
+      const { registry } = destination.reference;
+      if (!first.has(registry)) first.set(registry, destination);
+    }
+  }
+  return ({ descriptor: { digest, size }, path, origin }) => {
+    for (const to of first.values()) pusher.begin({ digest, size, path, origin }, to);
+  };
+}
+
+function isUsual({ compression, level, forceCompression, rewriteTimestamp }: ImageForm): boolean {
+  const isPlain = compression === USUAL_FORM.compression && level === USUAL_FORM.level;
+  return isPlain && !forceCompression && !rewriteTimestamp;
+}
