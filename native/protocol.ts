@@ -125,7 +125,12 @@ export interface ComposeRequest {
   readonly files: readonly string[];
   /** The layer's index: the list with every digest, without sources. */
   readonly index?: string;
-  readonly blob?: { readonly path: string; readonly compression: Compression };
+  readonly blob?: {
+    readonly path: string;
+    readonly compression: Compression;
+    /** Of gzip 0 to 9, of zstd 0 to 22; undefined: the usual one. Part of what the blob's digest depends on. */
+    readonly level?: number | undefined;
+  };
   /** A directory that does not exist yet; filled in overlay format. */
   readonly directory?: string;
   /** What must not be in the layer, as base64: fails with `SecretFound`, whose `found` is a place in this list. */

@@ -8,7 +8,7 @@ use crate::hasher::{HashJob, Hashes, TarUse, hash};
 use crate::holes::is_zero;
 use crate::index::digest_text;
 use crate::pending::PendingFile;
-use crate::protocol::{BlobReply, Compression};
+use crate::protocol::{BlobReply, BlobRequest, Compression};
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,9 +59,14 @@ impl<'scope> BlobWriter<'scope> {
     pub fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
         file: PendingFile,
-        path: PathBuf,
-        compression: Compression,
+        request: &BlobRequest,
     ) -> BlobWriter<'scope> {
+        let BlobRequest {
+            path,
+            compression,
+            level,
+        } = request;
+        let (path, compression, level) = (path.clone(), *compression, *level);
         let threads = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(8);
@@ -72,7 +77,7 @@ impl<'scope> BlobWriter<'scope> {
         let pool = Pool::default();
         for _ in 0..threads {
             let (queue, pool, path) = (Arc::clone(&queue), pool.clone(), path.clone());
-            scope.spawn(move || pack_blocks(&queue, &pool, compression, path));
+            scope.spawn(move || pack_blocks(&queue, &pool, Packer::new(compression, level), path));
         }
         let tar_use = TarUse {
             wants_digest: true,
@@ -155,13 +160,7 @@ fn stopped_hashes() -> Result<Hashes, Error> {
     Err(Error::Cancelled)
 }
 
-fn pack_blocks(
-    queue: &Mutex<Receiver<Block>>,
-    pool: &Pool,
-    compression: Compression,
-    path: PathBuf,
-) {
-    let mut packer = Packer::new(compression);
+fn pack_blocks(queue: &Mutex<Receiver<Block>>, pool: &Pool, mut packer: Packer, path: PathBuf) {
     // A hole of gigabytes is the same block again and again.
     let mut zeros: Option<(usize, Slice)> = None;
     loop {
@@ -192,24 +191,24 @@ enum Packer {
     None,
     Gzip {
         usual: libdeflater::Compressor,
-        quick: libdeflater::Compressor,
+        /// None: the level was asked for.
+        quick: Option<libdeflater::Compressor>,
     },
     Zstd(Option<zstd::bulk::Compressor<'static>>),
 }
 
 impl Packer {
-    fn new(compression: Compression) -> Packer {
+    /// Without a level with the usual one; a level that the compressor does not have is its best.
+    fn new(compression: Compression, level: Option<u8>) -> Packer {
         match compression {
             Compression::None => Packer::None,
-            Compression::Gzip => {
-                let [usual, quick] = [GZIP_LEVEL, QUICK_LEVEL].map(|level| {
-                    let level = libdeflater::CompressionLvl::new(level).unwrap_or_default();
-                    libdeflater::Compressor::new(level)
-                });
-                Packer::Gzip { usual, quick }
-            }
+            Compression::Gzip => Packer::Gzip {
+                usual: gzip_at(level.map_or(GZIP_LEVEL, i32::from)),
+                quick: level.is_none().then(|| gzip_at(QUICK_LEVEL)),
+            },
             Compression::Zstd => {
-                let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL).ok();
+                let mut compressor =
+                    zstd::bulk::Compressor::new(level.map_or(ZSTD_LEVEL, i32::from)).ok();
                 if let Some(compressor) = &mut compressor {
                     // Go's and Docker's frames have one.
                     let _ = compressor.include_checksum(true);
@@ -227,8 +226,14 @@ impl Packer {
                 true
             }
             Packer::Gzip { usual, quick } => {
-                let is_enough = is_quick_enough(quick, usual, middle(bytes), out);
-                gzip(if is_enough { quick } else { usual }, bytes, out)
+                let sample = middle(bytes);
+                let is_enough = quick
+                    .as_mut()
+                    .is_some_and(|quick| is_quick_enough(quick, usual, sample, out));
+                match quick {
+                    Some(quick) if is_enough => gzip(quick, bytes, out),
+                    _ => gzip(usual, bytes, out),
+                }
             }
             Packer::Zstd(Some(compressor)) => {
                 out.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
@@ -237,6 +242,11 @@ impl Packer {
             Packer::Zstd(None) => false,
         }
     }
+}
+
+fn gzip_at(level: i32) -> libdeflater::Compressor {
+    let best = libdeflater::CompressionLvl::best();
+    libdeflater::Compressor::new(libdeflater::CompressionLvl::new(level).unwrap_or(best))
 }
 
 fn gzip(compressor: &mut libdeflater::Compressor, bytes: &[u8], out: &mut Vec<u8>) -> bool {
@@ -292,24 +302,19 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use super::{Compression, GZIP_LEVEL, Packer, QUICK_LEVEL, gzip};
+    use super::{Compression, GZIP_LEVEL, Packer, QUICK_LEVEL, gzip, gzip_at};
 
     const MIB: usize = 1 << 20;
 
     fn at_level(level: i32, bytes: &[u8]) -> Vec<u8> {
-        let level = libdeflater::CompressionLvl::new(level).unwrap_or_default();
         let mut out = Vec::new();
-        assert!(gzip(
-            &mut libdeflater::Compressor::new(level),
-            bytes,
-            &mut out
-        ));
+        assert!(gzip(&mut gzip_at(level), bytes, &mut out));
         out
     }
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        assert!(Packer::new(Compression::Gzip).pack(bytes, &mut out));
+        assert!(Packer::new(Compression::Gzip, None).pack(bytes, &mut out));
         out
     }
 
@@ -339,5 +344,8 @@ mod tests {
         assert_eq!(packed(&noise), at_level(QUICK_LEVEL, &noise));
         assert_eq!(packed(&text), at_level(GZIP_LEVEL, &text));
         assert_eq!(packed(&[]), at_level(GZIP_LEVEL, &[]));
+        let mut out = Vec::new();
+        assert!(Packer::new(Compression::Gzip, Some(9)).pack(&noise, &mut out));
+        assert_eq!(out, at_level(9, &noise));
     }
 }

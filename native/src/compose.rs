@@ -32,12 +32,7 @@ pub fn compose(request: &ComposeRequest, cancel: &Cancel) -> Result<ComposeReply
     let (index, blob) = std::thread::scope(|scope| {
         let blob = request.blob.as_ref().map(|blob| {
             let file = PendingFile::create(&blob.path)?;
-            Ok(BlobWriter::start(
-                scope,
-                file,
-                blob.path.clone(),
-                blob.compression,
-            ))
+            Ok(BlobWriter::start(scope, file, blob))
         });
         let mut outputs = Outputs {
             directory,

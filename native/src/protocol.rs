@@ -150,6 +150,7 @@ pub struct ComposeRequest {
 pub struct BlobRequest {
     pub path: PathBuf,
     pub compression: Compression,
+    pub level: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
