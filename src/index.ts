@@ -66,5 +66,6 @@ export type {
   StepStartEvent,
   StepStatusEvent,
 } from './progress/event.ts';
+export { push, type PushOptions, type PushResult } from './push.ts';
 export { plainProgress } from './progress/plain.ts';
 export type { UnseenImage } from './unseen-images.ts';

@@ -1,9 +1,14 @@
 /** Pushes an image of the store, and says how to finish when that fails. */
 
-import { TsbuildError } from './errors.ts';
+import { hasCode, TsbuildError } from './errors.ts';
 import type { Digest } from './oci/digest.ts';
-import { familiarName, formatReference } from './oci/reference.ts';
-import { type OnStage, type PushDestination, readContent } from './registry/index.ts';
+import { familiarName, formatReference, type Reference } from './oci/reference.ts';
+import {
+  type OnStage,
+  type PushContent,
+  type PushDestination,
+  readContent,
+} from './registry/index.ts';
 import type { Session } from './solve/session.ts';
 
 export interface PushImageOptions {
@@ -22,17 +27,34 @@ export async function pushImage(
   destinations: readonly PushDestination[],
   { session, status, signal }: PushImageOptions,
 ): Promise<void> {
-  const { store, pusher } = session;
   const [first] = destinations;
   if (first === undefined) return;
-  const named = await store.getImage(formatReference(first.reference));
-  const origins = named?.origins ?? {};
+  const content = await storedContent(digest, first.reference, session);
   try {
-    const content = await readContent({ directory: store.path, digest }, origins);
-    await pusher.push(content, destinations, status);
+    await session.pusher.push(content, destinations, status);
   } catch (error) {
     signal.throwIfAborted();
     throw withWayOut(error, destinations, digest);
+  }
+}
+
+/** An image of the store, known as `name`. @throws ERR_IMAGE_NOT_FOUND when some of its documents are not there */
+export async function storedContent(
+  digest: Digest,
+  name: Reference,
+  { store }: Pick<Session, 'store'>,
+): Promise<PushContent> {
+  const named = await store.getImage(formatReference(name));
+  try {
+    return await readContent({ directory: store.path, digest }, named?.origins);
+  } catch (error) {
+    if (!hasCode(error, 'ERR_IMAGE_NOT_FOUND')) throw error;
+    throw new TsbuildError('ERR_IMAGE_NOT_FOUND', {
+      message: `Cannot find ${digest} in the store`,
+      details: { reference: familiarName(name) },
+      hint: 'Build the image again.',
+      cause: error,
+    });
   }
 }
 

@@ -86,9 +86,9 @@ function isMultiPlatform(text = ''): boolean | undefined {
 
 /** Opens the session that the options ask for. @throws ERR_STORE_UNUSABLE */
 export async function openRequestSession(
-  options: BuildOptions,
+  options: Omit<BuildOptions, 'context'>,
   work: {
-    readonly request: Request;
+    readonly request: Pick<Request, 'machine'>;
     readonly attempts?: number | undefined;
     readonly progress: Progress;
     readonly signal: AbortSignal;

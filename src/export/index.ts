@@ -19,4 +19,5 @@ export {
   USUAL_FORM,
 } from './output.ts';
 export { parseOutput } from './outputs.ts';
+export { unpackArchive } from './read-archive.ts';
 export { nameOfOutput, stdoutOf, writeOutput } from './write-output.ts';

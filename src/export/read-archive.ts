@@ -1,11 +1,12 @@
 /** The way back: an OCI archive to the layout directory that it holds. */
 
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { makeDirectory } from '../../cache/index.ts';
+import { TsbuildError } from '../errors.ts';
 import { BLOB_DIRECTORY, INDEX_FILE, LAYOUT_MARKER } from './export-result.ts';
-import { isErrno, refused } from './failure.ts';
+import { isErrno } from './failure.ts';
 
 /** Names that a layout has; a tar may have others, and they lead nowhere. */
 const FILE = new RegExp(
@@ -14,7 +15,7 @@ const FILE = new RegExp(
 
 /**
  * Unpacks an archive into a new directory. The bytes are not verified: who reads the layout does that.
- * After a failure the directory may have some of the files. @throws ERR_USAGE when it cannot be read
+ * After a failure the directory may have some of the files. @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID
  */
 export async function unpackArchive(
   archive: string,
@@ -24,7 +25,7 @@ export async function unpackArchive(
   const { extract } = await import('tar-stream');
   const unpack = extract();
   const source = createReadStream(archive, { highWaterMark: 1024 * 1024 });
-  await mkdir(join(directory, BLOB_DIRECTORY), { recursive: true });
+  await makeDirectory(join(directory, BLOB_DIRECTORY));
   const reading = pipeline(source, unpack, { signal });
   // Its failure is that of the entries, too.
   reading.catch(() => undefined);
@@ -37,10 +38,16 @@ export async function unpackArchive(
     await reading;
   } catch (error) {
     signal.throwIfAborted();
-    throw refused(archive, hintOf(error), error);
+    throw unreadable(archive, error);
   }
 }
 
-function hintOf(error: unknown): string {
-  return isErrno(error, 'ENOENT') ? 'There is no such file.' : 'It is no OCI archive, or damaged.';
+function unreadable(archive: string, cause: unknown): TsbuildError {
+  const isMissing = isErrno(cause, 'ENOENT');
+  return new TsbuildError(isMissing ? 'ERR_IMAGE_NOT_FOUND' : 'ERR_IMAGE_INVALID', {
+    message: `Cannot read the image archive "${archive}"`,
+    details: { reference: archive },
+    hint: isMissing ? 'There is no such file.' : 'It is no OCI archive, or it is damaged.',
+    cause,
+  });
 }
