@@ -50,7 +50,7 @@ export async function* rungsFor(
 ): AsyncGenerator<Rung, void> {
   switch (isolation) {
     case 'root':
-      yield root(machine);
+      yield await root(machine);
       return;
     case 'subids':
       yield await subids(machine);
@@ -59,7 +59,7 @@ export async function* rungsFor(
       yield single(machine);
       return;
     case 'auto':
-      if (machine.uid === 0) yield root(machine);
+      if (machine.uid === 0) yield await root(machine);
       yield await subids(machine);
       yield single(machine);
   }
@@ -76,8 +76,8 @@ export async function likelyRung(
   return undefined;
 }
 
-function root({ uid, user }: Machine): Rung {
-  if (uid === 0) return { kind: 'usable', mode: 'root' };
+async function root({ uid, user }: Machine): Promise<Rung> {
+  if (uid === 0) return (await alone('root')) ?? { kind: 'usable', mode: 'root' };
   return {
     kind: 'refused',
     mode: 'root',
@@ -86,8 +86,26 @@ function root({ uid, user }: Machine): Rung {
   };
 }
 
+/** A root of one id mounts, but can give nothing to others: as in `unshare -Ur`. */
+async function alone(mode: RungName): Promise<RefusedRung | undefined> {
+  for (const file of ['/proc/self/uid_map', '/proc/self/gid_map'] as const) {
+    const ranges = await idRanges(file);
+    const count = ranges.reduce((sum, range) => sum + range.count, 0);
+    if (count !== 1) continue;
+    return {
+      kind: 'refused',
+      mode,
+      reason: `root is the only id here (${file}): files of others cannot be made`,
+      fix: 'a user namespace with more ids, as "unshare --map-root-user --map-auto" makes it from sub-ids',
+    };
+  }
+  return undefined;
+}
+
 async function subids(machine: Machine): Promise<Rung> {
-  return machine.uid === 0 ? await ownIds() : await subordinate(machine);
+  return machine.uid === 0
+    ? ((await alone('subids')) ?? (await ownIds()))
+    : await subordinate(machine);
 }
 
 /**

@@ -67,6 +67,20 @@ describe('the image', function () {
     assert.deepEqual(unable.image, root.image);
   });
 
+  const alone = why('user') ?? missing('unshare');
+  itUnless(alone)(
+    'is the same from root and from a root of one id, which emulates others',
+    async () => {
+      const root = await buildAs('root', { dockerfile: OWNERS });
+      const options = { dockerfile: OWNERS, subids: false, through: ['unshare', '-Ur'] };
+      const user = await buildAs('user', options);
+      const note =
+        /^NOTE: RUN uses a user namespace with one id.*root is the only id here.*--map-auto/m;
+      assert.match(user.outcome.stderr, note);
+      assert.deepEqual(user.image, root.image);
+    },
+  );
+
   for (const isolation of ['subids', 'single'] as const) {
     itUnless(why('root'))(`is the same from root with the isolation "${isolation}"`, async () => {
       const dockerfile = isolation === 'single' ? OWNERS : OWNERS.replace(DEVICES, '');
