@@ -8,6 +8,7 @@ import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts'
 import type { PlannedStage } from '../plan/step.ts';
 import type { Refusal } from './diagnose.ts';
 import { executionOf } from './emulation.ts';
+import { Findings } from './findings.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { GitSources } from './git-sources.ts';
 import { unsetLimits } from './limits.ts';
@@ -74,8 +75,8 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     // Its failure is seen again, and reported, when the image asks for the same work.
     background: (work) => void work.catch(() => undefined),
     onBlob: options.onBlob,
-    stubs: new Once<string>(),
-    implied: new Once<readonly string[]>(),
+    mountable: new Once<string>(),
+    findings: new Findings(store),
     emptied: new Once<void>(),
     tell: tellOnce(options.onNote),
     beforeExecution: async () => await checks.get('', () => checkMachine(options)),

@@ -37,7 +37,7 @@ export async function mountInputs(
       target,
       content:
         mount.kind === 'bind' && from !== undefined
-          ? bindIdentity(await context.origins.open(from), mount.source)
+          ? await bindIdentity(await context.origins.open(from), mount.source, context)
           : null,
       ...(mount.kind === 'secret' && { value: await secretIdentity(mount, context) }),
     })),
@@ -140,11 +140,19 @@ function findSource(origin: Origin, source: string): { path: string; found: Foun
   return selected;
 }
 
-function bindIdentity(origin: Origin, source: string): string {
+async function bindIdentity(
+  origin: Origin,
+  source: string,
+  { findings }: StepContext,
+): Promise<string> {
   const { path, found } = findSource(origin, source);
   // All of a context, as its scan had it: nothing need be read again.
   if (path === '' && origin.layers === undefined) return origin.identity;
-  return identityOfEntries(bindEntries(origin, path, found));
+  const { identity, resetOwner } = origin;
+  const [mounted = ''] = await findings.get('mounted', { identity, resetOwner, path }, () => [
+    identityOfEntries(bindEntries(origin, path, found)),
+  ]);
+  return mounted;
 }
 
 function* bindEntries(origin: Origin, path: string, found: Found): Generator<Entry> {
@@ -201,6 +209,16 @@ async function scratchPair({ layers }: StepContext): Promise<{ upper: string; wo
 
 /** The part of a context that a mount shows, as a layer directory: root's, and without what is ignored. */
 async function contextDirectory(
+  origin: Origin,
+  path: string,
+  context: StepContext,
+): Promise<string> {
+  const { identity, resetOwner, datedBy = '' } = origin;
+  const what = `context ${identity} ${resetOwner} ${datedBy} ${path}`;
+  return await context.mountable.get(what, () => makeContextDirectory(origin, path, context));
+}
+
+async function makeContextDirectory(
   origin: Origin,
   path: string,
   context: StepContext,

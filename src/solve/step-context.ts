@@ -4,6 +4,7 @@ import type { Store } from '../../cache/index.ts';
 import type { CgroupSpec } from '../../native/index.ts';
 import type { FetchedFile } from '../context/fetch-file.ts';
 import type { Devices } from './devices.ts';
+import type { Findings } from './findings.ts';
 import type { GitSources } from './git-sources.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
@@ -37,10 +38,10 @@ export interface StepContext {
   readonly background: (work: Promise<unknown>) => void;
   /** Told of each blob that is a layer of the image, once it is there: it may leave already. */
   readonly onBlob: (blob: LayerBlob) => void;
-  /** Layers of mount points, by identity: made once per build. */
-  readonly stubs: Once<string>;
-  /** Directories that a layer does not describe (implied.ts), by its id. */
-  readonly implied: Once<readonly string[]>;
+  /** Directories for mounts, by what is in them: mount points, parts of contexts. Made once per build. */
+  readonly mountable: Once<string>;
+  /** What would take a walk over an image to find again. */
+  readonly findings: Findings;
   /** Cache mounts that this build has used, by id: `--no-cache` empties one before that, once. */
   readonly emptied: Once<void>;
   /** Says something of the machine, once per build however often it is said. */

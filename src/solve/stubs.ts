@@ -31,12 +31,12 @@ export async function stubLayer(
   context: StepContext,
 ): Promise<string | undefined> {
   const tree = await context.layers.tree(parent, { directories: true });
-  const wrong = await impliedDirectories(parent, tree, context);
+  const wrong = await impliedDirectories(parent, tree, context.findings);
   const entries = stubEntries(tree, points, wrong);
   if (entries.length === 0) return undefined;
   // Times matter here: a directory of the tree must look the same through this layer.
   const times = entries.map(({ mtime, mtimeNsec }) => `${mtime}.${mtimeNsec}`).join(' ');
-  return await context.stubs.get(`${identityOfEntries(entries)} ${times}`, () =>
+  return await context.mountable.get(`stubs ${identityOfEntries(entries)} ${times}`, () =>
     makeDirectory(entries, context),
   );
 }
