@@ -84,7 +84,9 @@ export function isBusy({ status }: Pick<HttpResponse, 'status'>): boolean {
 
 /** Whether another try may go better: the connection was cut, timed out, or the resolver was busy. */
 export function isConnectionCut(error: unknown): boolean {
-  return RETRIED.has(connectionCode(error));
+  // What is no HTTP comes of an answer that was longer or shorter than it said.
+  const isGarbled = error instanceof Error && error.name === 'HTTPParserError';
+  return isGarbled || RETRIED.has(connectionCode(error));
 }
 
 const RETRIED: ReadonlySet<string> = new Set([

@@ -169,10 +169,11 @@ async function runHelper(
   return new Promise((resolve) => {
     const child = spawn(program, ['get'], {
       stdio: ['pipe', 'pipe', 'ignore'],
-      timeout: HELPER_TIMEOUT,
       killSignal: 'SIGKILL',
       signal,
     });
+    // Node's own timer stays behind when the program cannot be started.
+    const timer = setTimeout(() => child.kill('SIGKILL'), HELPER_TIMEOUT);
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;
@@ -181,7 +182,10 @@ async function runHelper(
     // "error" tells of a failed start or an abort; "close" follows both.
     child.on('error', () => undefined);
     child.stdin.on('error', () => undefined).end(server);
-    child.on('close', (code) => resolve({ exitCode: code ?? -1, output }));
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ exitCode: code ?? -1, output });
+    });
   });
 }
 

@@ -3,6 +3,7 @@
 export { type RegistryClient, type RegistryClientOptions, createRegistryClient } from './client.ts';
 export { type CredentialSource, describeCredentials } from './describe-credentials.ts';
 export { describeSettings, type RegistrySettingsReport } from './describe-settings.ts';
+export { fetchBlob } from './fetch-blob.ts';
 export type { ImageSource, PulledImage } from './image-source.ts';
 export {
   formatLayoutLocation,
@@ -10,7 +11,7 @@ export {
   layoutSource,
   parseLayoutLocation,
 } from './layout-source.ts';
-export { type DocumentCache, fetchBlob, registrySource, resolveImage } from './pull.ts';
+export { type DocumentCache, registrySource, resolveImage } from './pull.ts';
 export {
   createPusher,
   type OnStage,

@@ -6,10 +6,10 @@ import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, digestOf, isDigest, parseDigest, verifyBytes } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';
-import { writeBlobFile } from './blob-file.ts';
 import type { RegistryClient } from './client.ts';
 import { invalid } from './documents.ts';
 import { connectionFailure } from './failures.ts';
+import { fetchBlob } from './fetch-blob.ts';
 import {
   type Document,
   type ImageSource,
@@ -17,7 +17,7 @@ import {
   type PulledImage,
   readImage,
 } from './image-source.ts';
-import { type HttpResponse, readBody } from '../http/transport.ts';
+import { discardBody, type HttpResponse, readBody } from '../http/transport.ts';
 
 /** Documents that were pulled before, by digest: with them a name costs one HEAD, a digest nothing. */
 export interface DocumentCache {
@@ -37,6 +37,7 @@ export function registrySource(
   { client, documents }: Omit<PullOptions, 'signal'>,
 ): ImageSource {
   return {
+    repository: `${reference.registry}/${reference.repository}`,
     resolve: (platform, signal) => resolveImage(reference, { platform, client, documents, signal }),
     fetchBlob: (descriptor, to, signal) => fetchBlob(reference, descriptor, { to, client, signal }),
   };
@@ -57,8 +58,8 @@ export function resolveImage(
         if (cached !== undefined && digestOf(cached) === descriptor.digest) return cached;
         const isConfig = !MANIFEST_TYPES.includes(descriptor.mediaType);
         const path = `${isConfig ? 'blobs' : 'manifests'}/${descriptor.digest}`;
-        const { bytes } = await getDocument(reference, path, { limit, ...options });
-        verifyBytes(bytes, descriptor);
+        const verify = (_: HttpResponse, bytes: Uint8Array): void => verifyBytes(bytes, descriptor);
+        const { bytes } = await getDocument(reference, path, { limit, verify, ...options });
         await options.documents?.put(descriptor.digest, bytes);
         return bytes;
       },
@@ -84,7 +85,7 @@ async function rootDocument(reference: Reference, options: PullOptions): Promise
   let digest = reference.digest;
   if (digest === undefined && documents !== undefined) {
     const answer = await get(reference, `manifests/${tag}`, { ...options, method: 'HEAD' });
-    answer.body.destroy();
+    await discardBody(answer.body);
     digest = statedDigest(answer);
   }
   const cached = digest === undefined ? undefined : await documents?.get(digest);
@@ -93,12 +94,24 @@ async function rootDocument(reference: Reference, options: PullOptions): Promise
     return { mediaType: undefined, bytes: cached };
 
   const path = `manifests/${digest ?? tag}`;
+  const verify = (response: HttpResponse, bytes: Uint8Array): void => {
+    const expected = digest ?? statedDigest(response);
+    if (expected !== undefined) verifyBytes(bytes, { digest: expected, size: bytes.length });
+    else checkJson(bytes, familiarName(reference));
+  };
   const limit = MAX_MANIFEST;
-  const { response, bytes } = await getDocument(reference, path, { limit, ...options });
-  const expected = digest ?? statedDigest(response) ?? digestOf(bytes);
-  verifyBytes(bytes, { digest: expected, size: bytes.length });
-  await documents?.put(expected, bytes);
+  const { response, bytes } = await getDocument(reference, path, { limit, verify, ...options });
+  await documents?.put(digestOf(bytes), bytes);
   return { mediaType: response.headers['content-type'], bytes };
+}
+
+/** Nobody has told a digest: that it is whole is all that can be known. */
+function checkJson(bytes: Uint8Array, name: string): void {
+  try {
+    JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    throw invalid(name, 'Its manifest is no JSON.');
+  }
 }
 
 function statedDigest({ headers }: HttpResponse): Digest | undefined {
@@ -108,27 +121,38 @@ function statedDigest({ headers }: HttpResponse): Digest | undefined {
 
 interface DocumentOptions extends PullOptions {
   readonly limit: number;
+  /** Throws when these are not the right bytes. */
+  readonly verify: (response: HttpResponse, bytes: Uint8Array) => void;
 }
+
+/** What is damaged on its way may come whole the next time; what the registry itself has never does. */
+const MAX_DAMAGED = 3;
 
 async function getDocument(
   reference: Reference,
   path: string,
-  { limit, ...options }: DocumentOptions,
+  { limit, verify, ...options }: DocumentOptions,
 ): Promise<{ response: HttpResponse; bytes: Uint8Array }> {
+  const { client, signal } = options;
   const name = familiarName(reference);
-  const budget = options.client.openBudget();
-  for (;;) {
-    const response = await get(reference, path, { ...options, budget });
+  const budget = client.openBudget();
+  for (let damaged = 0; ; ) {
+    const response = await get(reference, path, { ...options, budget, isOrigin: damaged > 0 });
     try {
       const bytes = await readBody(response.body, limit + 1);
-      if (bytes.length <= limit) return { response, bytes };
-      throw invalid(name, `One of its documents is larger than ${limit} bytes.`);
-    } catch (error) {
-      options.signal.throwIfAborted();
-      if (error instanceof TsbuildError) throw error;
-      if (!isConnectionCut(error) || !(await budget.pause(options.signal))) {
-        throw connectionFailure(error, { registry: reference.registry, name });
+      if (bytes.length > limit) {
+        throw invalid(name, `One of its documents is larger than ${limit} bytes.`);
       }
+      verify(response, bytes);
+      return { response, bytes };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof TsbuildError) damaged++;
+      const isOver =
+        error instanceof TsbuildError ? damaged === MAX_DAMAGED : !isConnectionCut(error);
+      if (!isOver && (await budget.pause(signal))) continue;
+      if (error instanceof TsbuildError) throw error;
+      throw connectionFailure(error, { registry: reference.registry, name });
     }
   }
 }
@@ -136,17 +160,18 @@ async function getDocument(
 interface GetOptions extends PullOptions {
   readonly method?: 'GET' | 'HEAD';
   readonly budget?: RetryBudget;
+  readonly isOrigin?: boolean;
 }
 
 async function get(
   reference: Reference,
   path: string,
-  { client, signal, method = 'GET', budget }: GetOptions,
+  { client, signal, method = 'GET', budget, isOrigin = false }: GetOptions,
 ): Promise<HttpResponse> {
   const headers = { accept: MANIFEST_TYPES.join(', ') };
   try {
     return await client.request({
-      ...{ method, reference, path, headers, access: 'pull', signal },
+      ...{ method, reference, path, headers, access: 'pull', isOrigin, signal },
       ...(budget !== undefined && { budget }),
     });
   } catch (error) {
@@ -158,59 +183,5 @@ async function get(
       hint: `${reference.registry} does not have it. Check its name and tag.`,
       cause: error,
     });
-  }
-}
-
-/** A blob of a reference's repository to a new file. Fails as `ImageSource.fetchBlob()`. */
-export async function fetchBlob(
-  reference: Reference,
-  descriptor: Descriptor,
-  { to, client, signal }: { to: string; client: RegistryClient; signal: AbortSignal },
-): Promise<void> {
-  await writeBlobFile(blobChunks(reference, descriptor, { client, signal }), descriptor, {
-    to,
-    signal,
-  });
-}
-
-/** A blob's bytes; after a cut connection the rest of them. */
-async function* blobChunks(
-  reference: Reference,
-  { digest }: Descriptor,
-  { client, signal }: PullOptions,
-): AsyncGenerator<Uint8Array> {
-  const asked = { registry: reference.registry, name: familiarName(reference) };
-  let offset = 0;
-  const budget = client.openBudget();
-  for (;;) {
-    const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
-    const path = `blobs/${digest}`;
-    const response = await client.request({
-      method: 'GET',
-      reference,
-      path,
-      headers,
-      access: 'pull',
-      budget,
-      signal,
-    });
-    // A server that knows no ranges sends it all again.
-    let skip = response.status === 206 ? 0 : offset;
-    try {
-      for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-        const fresh = chunk.subarray(Math.min(skip, chunk.length));
-        skip -= chunk.length - fresh.length;
-        offset += fresh.length;
-        if (fresh.length === 0) continue;
-        budget.progress();
-        yield fresh;
-      }
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isConnectionCut(error) || !(await budget.pause(signal))) {
-        throw connectionFailure(error, asked);
-      }
-    }
   }
 }

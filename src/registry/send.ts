@@ -107,20 +107,35 @@ interface Telling {
   readonly authorizer: Authorizer;
 }
 
+/** A token may end, or be taken back, before it arrives. */
+const MAX_REFUSED_TOKENS = 2;
+
 /** With the token we have; if that is refused, with a new one. */
 async function sendAuthorized(url: URL, telling: Telling): Promise<HttpResponse> {
   const { request, access, authorizer, home } = telling;
   const { signal } = request;
   const had = await authorizer.header(access, signal);
   if (had.kind === 'busy') return had.response;
-  const used = had.kind === 'header' ? had.header : undefined;
-  const response = await follow(url, used, telling);
-  const isHome = response.url.origin === home;
-  if (response.status !== 401 || !isHome || isStream(request.body)) return response;
-  const answer = await authorizer.answer({ response, used }, access, signal);
-  if (answer.kind === 'nothing') return response;
-  await discardBody(response.body);
-  return answer.kind === 'busy' ? answer.response : await follow(url, answer.header, telling);
+  let used = had.kind === 'header' ? had.header : undefined;
+  for (let refused = used === undefined ? -1 : 0; ; refused++) {
+    const response = await follow(url, used, telling);
+    const isRefusal = response.status === 401 && response.url.origin === home;
+    if (!isRefusal || isStream(request.body)) return response;
+    if (refused === MAX_REFUSED_TOKENS || (refused >= 0 && isFinal(response))) return response;
+    const answer = await authorizer.answer({ response, used }, access, signal);
+    // The same password will not do the next time either.
+    if (answer.kind === 'nothing' || (answer.kind === 'header' && answer.header === used)) {
+      return response;
+    }
+    await discardBody(response.body);
+    if (answer.kind === 'busy') return answer.response;
+    used = answer.header;
+  }
+}
+
+/** Whether the token is good, and not enough: that is who we are (RFC 6750, 3.1). */
+function isFinal({ headers }: HttpResponse): boolean {
+  return /error="?insufficient_scope/.test(headers['www-authenticate'] ?? '');
 }
 
 const MAX_REDIRECTS = 10;
