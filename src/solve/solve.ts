@@ -8,7 +8,6 @@
 import { type CacheRecord, cacheKey, type JsonValue } from '../../cache/index.ts';
 import { forPlatform, locate, TsbuildError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
-import { formatAll } from '../oci/platform.ts';
 import type { BuildPlan, PlannedStage, Step } from '../plan/step.ts';
 import type { Announced, Progress } from '../progress/progress.ts';
 import { copyRunner } from './copy.ts';
@@ -77,9 +76,7 @@ export async function solve(
       plan.stages.map((stage) => async (stop: AbortSignal) => {
         context ??= makeContext(stop, async (other) => (await wait(other)).layers);
         try {
-          const platform = plans.length > 1 ? formatAll(stage.platform) : undefined;
-          const common = { progress, shared, begun, wait };
-          const solving = { plan, platform, context: await context, ...common };
+          const solving = { plan, context: await context, progress, shared, begun, wait };
           const result = await solveStage(stage, solving);
           solved.set(stage, result);
           pending.get(stage)?.resolve(result);
@@ -110,8 +107,6 @@ function announce(
 
 interface Solving {
   readonly plan: BuildPlan<BaseImage>;
-  /** Of the stage; undefined when there is but one. */
-  readonly platform: string | undefined;
   readonly shared: SharedSteps;
   /** What somebody has begun, for whoever comes second. */
   readonly begun: {
@@ -240,7 +235,7 @@ async function solveStep(
   step: WorkingStep,
   parent: readonly Layer[],
   wanted: Wanted,
-  { context, progress, platform, shared }: Solving,
+  { context, progress, shared }: Solving,
 ): Promise<SolvedStep> {
   const reporter = progress.start(shared.steps.get(step) ?? step);
   try {
@@ -264,10 +259,15 @@ async function solveStep(
     reporter.end({ cached, layer: layer.id as string as Digest });
     return { layer, created };
   } catch (error) {
-    const located = forPlatform(locate(error, step.location), platform);
+    const located = forPlatform(locate(error, step.location), platformIn(step.name));
     reporter.fail(located instanceof TsbuildError && !context.signal.aborted ? located : undefined);
     throw located;
   }
+}
+
+/** What a name says of platforms; nothing where the build is for one. */
+function platformIn(name: string): string | undefined {
+  return /^\[([^\s\]]+\/[^\s\]]+) /.exec(name)?.[1];
 }
 
 function runnerOf(

@@ -5,7 +5,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { hasCode } from '../../src/errors.ts';
-import { build, type BuildEvent, type BuildOptions, type BuildResult } from '../../src/index.ts';
+import {
+  build,
+  type BuildEvent,
+  type BuildOptions,
+  type BuildResult,
+  check,
+  outline,
+} from '../../src/index.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { formatPlatform, hostPlatform } from '../../src/oci/platform.ts';
 import { checkLayout } from '../support/check.ts';
@@ -304,6 +311,21 @@ describe('a build for several platforms', function () {
       },
       prepare,
     );
+  });
+
+  it('is checked, and asked what it takes, for its first platform', async () => {
+    const text =
+      'ARG TARGETARCH\nFROM scratch\nARG TARGETARCH\nARG X=$TARGETARCH\nCOPY a $nowhere\n';
+    await inContext({ Dockerfile: text, a: '' }, async (options) => {
+      const asked = { ...options, platform: 'linux/s390x,linux/386' };
+      const { warnings } = await check(asked);
+      assert.deepEqual(
+        warnings.map(({ rule }) => rule),
+        ['UndefinedVar'],
+      );
+      const { args } = await outline(asked);
+      assert.equal(args.find(({ name }) => name === 'X')?.value, 's390x');
+    });
   });
 
   it('names the platform in a failure, but not where all of them have it', async () => {
