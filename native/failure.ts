@@ -116,6 +116,8 @@ function archiveOf(operation: Operation): string | undefined {
       return operation.digest;
     case 'scan':
       return operation.source.path;
+    case 'repack':
+      return operation.source;
     case 'compose':
     case 'run':
     case 'remove':

@@ -24,6 +24,8 @@ import {
   type LockRequest,
   PROTOCOL_VERSION,
   type RemoveRequest,
+  type RepackReply,
+  type RepackRequest,
   type Request,
   type RunReply,
   type RunRequest,
@@ -64,6 +66,7 @@ export interface Helper {
   compose(request: Call<ComposeRequest>, options: CallOptions): Promise<ComposeReply>;
   extract(request: Call<ExtractRequest>, options: CallOptions): Promise<ExtractReply>;
   run(request: Call<RunRequest>, options: RunOptions): Promise<RunReply>;
+  repack(request: Call<RepackRequest>, options: CallOptions): Promise<RepackReply>;
   remove(request: Call<RemoveRequest>, options: CallOptions): Promise<void>;
   limits(request: Call<LimitsRequest>, options: CallOptions): Promise<LimitsReply>;
   lock(request: Call<LockRequest>, options: CallOptions): Promise<LockReply>;
@@ -91,6 +94,7 @@ export async function openHelper(options: HelperOptions): Promise<Helper> {
     compose: (request, call) => process.call<ComposeReply>({ ...request, verb: 'compose' }, call),
     extract: (request, call) => process.call<ExtractReply>({ ...request, verb: 'extract' }, call),
     run: (request, call) => process.call<RunReply>({ ...request, verb: 'run' }, call),
+    repack: (request, call) => process.call<RepackReply>({ ...request, verb: 'repack' }, call),
     remove: async (request, call) => {
       await process.call<object>({ ...request, verb: 'remove' }, call);
     },

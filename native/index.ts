@@ -11,6 +11,8 @@ export {
 } from './helper.ts';
 export { locateHelper } from './locate.ts';
 export type {
+  BlobFacts,
+  BlobTarget,
   CgroupSpec,
   ComposeReply,
   ComposeRequest,
@@ -25,6 +27,7 @@ export type {
   MountOperation,
   ProcessSpec,
   RemoveRequest,
+  RepackRequest,
   ResourceLimit,
   RunReply,
   RunRequest,

@@ -15,8 +15,16 @@
  * Bulk bytes and indexes cross by path. All paths are absolute unless said otherwise.
  */
 
+import type { BlobFacts, BlobTarget, RepackRequest } from './protocol-blobs.ts';
 import type { CgroupSpec, LimitsRequest } from './protocol-limits.ts';
 
+export type {
+  BlobFacts,
+  BlobTarget,
+  Compression,
+  RepackReply,
+  RepackRequest,
+} from './protocol-blobs.ts';
 export type { CgroupSpec, LimitsReply, LimitsRequest } from './protocol-limits.ts';
 
 /** Checked at the handshake: a helper that speaks another number is refused. */
@@ -48,6 +56,7 @@ export type Request =
   | ExtractRequest
   | RunRequest
   | RemoveRequest
+  | RepackRequest
   | LimitsRequest
   | LockRequest
   | UnlockRequest;
@@ -125,24 +134,17 @@ export interface ComposeRequest {
   readonly files: readonly string[];
   /** The layer's index: the list with every digest, without sources. */
   readonly index?: string;
-  readonly blob?: {
-    readonly path: string;
-    readonly compression: Compression;
-    /** Of gzip 0 to 9, of zstd 0 to 22; undefined: the usual one. Part of what the blob's digest depends on. */
-    readonly level?: number | undefined;
-  };
+  readonly blob?: BlobTarget;
   /** A directory that does not exist yet; filled in overlay format. */
   readonly directory?: string;
   /** What must not be in the layer, as base64: fails with `SecretFound`, whose `found` is a place in this list. */
   readonly secrets?: readonly string[];
 }
 
-export type Compression = 'none' | 'gzip' | 'zstd';
-
 export interface ComposeReply {
   readonly index: IndexSummary;
   /** Present when a blob was asked for. */
-  readonly blob?: { readonly digest: string; readonly diffID: string; readonly size: number };
+  readonly blob?: BlobFacts;
 }
 
 /** A layer blob, verified, becomes a directory in overlay format and an index. */

@@ -42,6 +42,7 @@ mod pax;
 mod pending;
 mod protocol;
 mod remove;
+mod repack;
 mod resolve;
 mod root;
 mod run;

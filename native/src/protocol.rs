@@ -62,6 +62,7 @@ pub enum Request {
     Extract(ExtractRequest),
     Run(Box<RunRequest>),
     Remove(RemoveRequest),
+    Repack(RepackRequest),
     Limits(LimitsRequest),
     Lock(LockRequest),
     Unlock(UnlockRequest),
@@ -159,6 +160,19 @@ pub enum Compression {
     None,
     Gzip,
     Zstd,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct RepackRequest {
+    pub source: PathBuf,
+    #[serde(rename = "diffID")]
+    pub diff_id: String,
+    pub blob: BlobRequest,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RepackReply {
+    pub blob: BlobReply,
 }
 
 #[derive(Debug, Serialize)]

@@ -5,7 +5,7 @@ use crate::error::{Error, at};
 use crate::protocol::{
     Hello, Mode, PROTOCOL_VERSION, RemoveReply, Request, Stream, UnlockReply, frame,
 };
-use crate::{cgroup, compose, extract, lock, namespace, remove, run, scan};
+use crate::{cgroup, compose, extract, lock, namespace, remove, repack, run, scan};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -131,6 +131,7 @@ fn answer(output: &Output, id: u32, payload: &[u8], cancel: &Cancel) -> Result<(
         }
         Request::Scan(request) => output.reply(id, &scan::scan(&request, cancel)?),
         Request::Compose(request) => output.reply(id, &compose::compose(&request, cancel)?),
+        Request::Repack(request) => output.reply(id, &repack::repack(&request, cancel)?),
         Request::Lock(request) => output.reply(id, &lock::lock(&request, cancel)?),
         Request::Unlock(request) => {
             lock::unlock(&request);

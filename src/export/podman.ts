@@ -26,26 +26,24 @@ export async function loadIntoPodman(
   const ended = endOf(child);
   const kill = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', kill);
-  let failure: unknown;
-  try {
-    await streamArchive(child.stdin, result, options);
-    child.stdin.end();
-  } catch (error) {
-    failure = error;
-    child.kill('SIGTERM');
-  } finally {
-    const { error, code } = await ended;
-    signal.removeEventListener('abort', kill);
-    signal.throwIfAborted();
-    if (isErrno(error, 'ENOENT')) throw missing();
-    // Why it ended is the reason for what could not be written.
-    failure = code === 0 ? failure : (error ?? new Error(said.trim() || `It ended with ${code}`));
-  }
-  if (failure === undefined) return;
+  const failure = await streamArchive(child.stdin, result, options).then(
+    () => void child.stdin.end(),
+    (error: unknown) => {
+      child.kill('SIGTERM');
+      return error;
+    },
+  );
+  const { error, code } = await ended;
+  signal.removeEventListener('abort', kill);
+  signal.throwIfAborted();
+  if (isErrno(error, 'ENOENT')) throw missing();
+  if (code === 0 && failure === undefined) return;
+  // Why it ended is the reason for what could not be written.
+  const reason = error?.message ?? said.trim();
   throw new TsbuildError('ERR_OUTPUT_FAILED', {
-    message: `Cannot load the image into podman: ${failure instanceof Error ? failure.message : String(failure)}`,
+    message: `Cannot load the image into podman: ${reason || `it ended with ${code}`}`,
     details: { path: 'podman' },
-    cause: failure,
+    cause: error ?? failure,
   });
 }
 

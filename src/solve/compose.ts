@@ -4,10 +4,10 @@ import { createHash, type Hash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LayerID, parseLayerID } from '../../cache/index.ts';
-import { MEDIA_TYPE } from '../oci/descriptor.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { Entry, EntrySource, FileEntry } from '../tree/entry.ts';
 import { identityOfEntries } from '../tree/index-codec.ts';
+import { type BlobForm, USUAL_BLOB } from './blob-form.ts';
 import type { CopyResult } from './copy-entries.ts';
 import type { Layer } from './layer.ts';
 import { writeList } from './compose-list.ts';
@@ -32,7 +32,11 @@ export async function composeLayer(
     return { layer, cached: false };
   }
   // Beside the directory that the RUN waits for, from the same sources: the RUN does not wait for this.
-  if (wanted.blob) context.background(context.layers.blobFrom(layer, { list, places }));
+  const { latest } = context.layers.form;
+  // With other times it is another blob, which is made of the directory.
+  if (wanted.blob && latest === undefined) {
+    context.background(context.layers.blobFrom(layer, { list, places }));
+  }
   await composeDirectory(layer, list, places, context);
   return { layer, cached: false };
 }
@@ -81,7 +85,7 @@ async function composeDirectory(
   await layers.publishDirectory(layer, wrapper);
 }
 
-/** As a blob: compressed for an image, plain for a stage that only others copy from. */
+/** As a blob: packed for an image, plain for a stage that only others copy from, or to be made of it with other times. */
 async function composeBlob(
   layer: Layer,
   list: string,
@@ -92,7 +96,9 @@ async function composeBlob(
   const helper = places.directories ? (await helpers.directories()).helper : await helpers.files();
   const index = layers.temporary('index');
   const path = layers.temporary('blob');
-  const blob = { path, compression: wanted.blob ? 'gzip' : 'none' } as const;
+  const form = wanted.blob && layers.form.latest === undefined ? layers.form : PLAIN;
+  const { compression, level } = form;
+  const blob = { path, compression, level };
   const { roots, files } = places;
   const secrets = wanted.blob ? guard.request : {};
   const request = { verb: 'compose', list, roots, files, index, blob, ...secrets } as const;
@@ -102,9 +108,10 @@ async function composeBlob(
   );
   if (reply.blob === undefined) throw new TypeError('compose answered no blob');
   await store.publishIndex(layer.id, index);
-  const mediaType = wanted.blob ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layerTar;
-  await layers.blobs.publish(layer, path, mediaType, reply.blob);
+  await layers.blobs.publish(layer, path, form, reply.blob);
 }
+
+const PLAIN: BlobForm = { ...USUAL_BLOB, compression: 'none' };
 
 type Locate = (entry: FileEntry) => EntrySource;
 

@@ -1,10 +1,12 @@
 /** The blobs of layers: found in the store, downloaded, or compressed from a list. */
 
 import { rm } from 'node:fs/promises';
-import type { Store } from '../../cache/index.ts';
+import { type CacheKey, cacheKey, type JsonValue, type Store } from '../../cache/index.ts';
+import type { BlobFacts, BlobTarget } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
-import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { type DiffID, parseDiffID, parseDigest } from '../oci/digest.ts';
+import { type BlobForm, describeBlob, formKey, isCompressedBy, isOfForm } from './blob-form.ts';
 import type { ComposeSources } from './compose-list.ts';
 import type { Helpers } from './helpers.ts';
 import type { Layer } from './layer.ts';
@@ -50,10 +52,23 @@ export class LayerBlobs {
     return (await this.known(layer)) ?? (await this.#fetch(layer));
   }
 
-  /** A blob as an image lists it. Undefined for a built layer that was not compressed yet. */
-  async compressed(layer: Layer): Promise<LayerBlob | undefined> {
-    if (layer.pulled !== undefined) return await this.#fetch(layer);
-    return await this.#find(layer, ({ mediaType }) => mediaType !== MEDIA_TYPE.layerTar);
+  /** A pulled layer's blob as an image lists it: as it was pulled, unless the form is forced upon it. */
+  async pulled(layer: Layer, form: BlobForm): Promise<LayerBlob> {
+    const blob = await this.#fetch(layer);
+    if (!form.isForced || isCompressedBy(blob.descriptor, form)) return blob;
+    return (
+      (await this.#find(layer, (known) => isOfForm(known, form))) ?? this.#repack(layer, blob, form)
+    );
+  }
+
+  /** A built layer's blob in a form. Undefined when it was not made yet. */
+  async built(layer: Layer, form: BlobForm): Promise<LayerBlob | undefined> {
+    if (form.latest === undefined) return await this.#find(layer, (blob) => isOfForm(blob, form));
+    const { store } = this.#options;
+    const { inputs } = (await store.getRecord(datedKey(layer, form))) ?? {};
+    const known = inputs as unknown as Pick<LayerBlob, 'descriptor' | 'diffID'> | undefined;
+    if (known === undefined || !(await store.hasBlob(known.descriptor))) return undefined;
+    return { ...known, path: store.blobPath(known.descriptor.digest) };
   }
 
   async #find(
@@ -88,33 +103,62 @@ export class LayerBlobs {
     });
   }
 
-  async compress(layer: Layer, { list, places }: ComposeSources): Promise<LayerBlob> {
+  async compress(
+    layer: Layer,
+    { list, places }: ComposeSources,
+    form: BlobForm,
+  ): Promise<LayerBlob> {
     const { helpers, compression, guard, signal } = this.#options;
     const { roots, files, directories } = places;
     const helper = directories ? (await helpers.directories()).helper : await helpers.files();
-    const path = this.#temporary('blob');
-    const blob = { path, compression: 'gzip' } as const;
+    const blob = targetOf(this.#temporary('blob'), form);
     const request = { verb: 'compose', list, roots, files, blob, ...guard.request } as const;
     const reply = await compression.run(
       () => guard.composing(layer, () => helper.compose(request, { signal })),
       signal,
     );
     if (reply.blob === undefined) throw new TypeError('compose answered no blob');
-    return await this.publish(layer, path, MEDIA_TYPE.layerGzip, reply.blob);
+    return await this.publish(layer, blob.path, form, reply.blob);
+  }
+
+  /** The same tar in another compression. */
+  async #repack(
+    layer: Layer,
+    { path: source, diffID }: LayerBlob,
+    form: BlobForm,
+  ): Promise<LayerBlob> {
+    const { store, helpers, compression, signal } = this.#options;
+    const helper = await helpers.files();
+    const blob = targetOf(this.#temporary('blob'), form);
+    const reply = await compression.run(
+      () => helper.repack({ verb: 'repack', source, diffID, blob }, { signal }),
+      signal,
+    );
+    const descriptor = descriptorOf(form, reply.blob);
+    await store.addBlob(blob.path, descriptor);
+    await store.saveFacts(layer.id, { diffID, blobs: [descriptor] });
+    return { descriptor, diffID, path: store.blobPath(descriptor.digest) };
   }
 
   /** Puts a composed blob into the store and remembers whose it is. */
   async publish(
     layer: Layer,
     temporary: string,
-    mediaType: string,
-    blob: { readonly digest: string; readonly diffID: string; readonly size: number },
+    form: BlobForm,
+    blob: BlobFacts,
   ): Promise<LayerBlob> {
     const { store } = this.#options;
-    const descriptor: Descriptor = { mediaType, digest: parseDigest(blob.digest), size: blob.size };
+    const descriptor = descriptorOf(form, blob);
     const diffID = parseDiffID(blob.diffID);
     await store.addBlob(temporary, descriptor);
-    await store.saveFacts(layer.id, { diffID, blobs: [descriptor] });
+    if (form.latest === undefined) {
+      await store.saveFacts(layer.id, { diffID, blobs: [descriptor] });
+    } else {
+      // Its times are others: it is no form of the layer as it was built.
+      const inputs = JSON.parse(JSON.stringify({ descriptor, diffID })) as JsonValue;
+      const record = { layer: layer.id, inputs, created: 0, duration: 0 };
+      await store.putRecord(datedKey(layer, form), record);
+    }
     return { descriptor, diffID, path: store.blobPath(descriptor.digest) };
   }
 
@@ -129,6 +173,19 @@ export class LayerBlobs {
   async settled(): Promise<void> {
     await this.#fetches.settled();
   }
+}
+
+function datedKey({ id }: Layer, form: BlobForm): CacheKey {
+  return cacheKey('dated-blob', { id, form: formKey(form) });
+}
+
+function targetOf(path: string, { compression, level }: BlobForm): BlobTarget {
+  return { path, compression, level };
+}
+
+function descriptorOf(form: BlobForm, { digest, size }: BlobFacts): Descriptor {
+  const { mediaType, annotations } = describeBlob(form);
+  return { mediaType, digest: parseDigest(digest), size, ...(annotations && { annotations }) };
 }
 
 function lostLayer(layer: Layer): TsbuildError {

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { Store, Workspace } from '../../cache/index.ts';
 import { hasCode } from '../errors.ts';
 import type { Entry } from '../tree/entry.ts';
+import { type BlobForm, clampEntry, formKey, isLater, USUAL_BLOB } from './blob-form.ts';
 import { ImageTree } from '../tree/image-tree.ts';
 import { LayerIndex } from '../tree/layer-index.ts';
 import { type ComposeSources, writeList } from './compose-list.ts';
@@ -43,10 +44,13 @@ export class Layers {
   readonly #options: LayersOptions;
   readonly #indexes = new Once<LayerIndex>();
   readonly #directories = new Once<string>();
-  readonly #compressed = new Once<LayerBlob>();
+  readonly #packed = new Once<LayerBlob>();
   readonly #contents = new Once<LayerContent>();
   readonly #files: number[] = [];
   #names = 0;
+
+  /** How layers of the image are packed unless said otherwise; a step's layer is packed so at once. */
+  form = USUAL_BLOB;
 
   /** The blobs behind the layers. */
   readonly blobs: LayerBlobs;
@@ -148,33 +152,48 @@ export class Layers {
     else await store.publishIndex(layer.id, index);
   }
 
-  /** A layer's compressed blob, for an image: composed from its content if there is none yet. */
-  blob(layer: Layer): Promise<LayerBlob> {
-    return this.#compressed.get(
-      layer.id,
-      async () => (await this.blobs.compressed(layer)) ?? (await this.#composeBlob(layer)),
+  /** A layer's blob for an image: composed from its content if there is none in this form yet. */
+  blob(layer: Layer, form = this.form): Promise<LayerBlob> {
+    return this.#packed.get(`${layer.id} ${formKey(form)}`, async () => {
+      if (layer.pulled !== undefined) return await this.blobs.pulled(layer, form);
+      const { latest } = form;
+      if (latest !== undefined && !(await this.#isAnyLater(layer, latest))) {
+        return await this.blob(layer, { ...form, latest: undefined });
+      }
+      return (await this.blobs.built(layer, form)) ?? (await this.#composeBlob(layer, form));
+    });
+  }
+
+  /** The same from a list with sources, for a layer that is only being made. Times are as they are. */
+  blobFrom(layer: Layer, from: ComposeSources): Promise<LayerBlob> {
+    const form = { ...this.form, latest: undefined };
+    return this.#packed.get(`${layer.id} ${formKey(form)}`, () =>
+      this.blobs.compress(layer, from, form),
     );
   }
 
-  /** The same from a list with sources, for a layer that is only being made. */
-  blobFrom(layer: Layer, from: ComposeSources): Promise<LayerBlob> {
-    return this.#compressed.get(layer.id, () => this.blobs.compress(layer, from));
+  async #isAnyLater(layer: Layer, latest: number): Promise<boolean> {
+    const index = await this.index(layer, { directories: false });
+    for (const entry of index.within('')) if (isLater(entry, latest)) return true;
+    return false;
   }
 
-  async #composeBlob(layer: Layer): Promise<LayerBlob> {
+  async #composeBlob(layer: Layer, form: BlobForm): Promise<LayerBlob> {
     const index = await this.index(layer, { directories: false });
     const content = await this.content(layer);
     const places = new Places();
     const list = this.temporary('list');
+    let entries: Iterable<Entry>;
     if (content.kind === 'directory') {
       places.root(content.path);
       places.directories = true;
-      await writeList(list, fromDirectory(index));
+      entries = fromDirectory(index);
     } else {
       places.file(content.path);
-      await writeList(list, content.index.within(''));
+      entries = content.index.within('');
     }
-    return await this.blobs.compress(layer, { list, places });
+    await writeList(list, clamped(entries, form.latest));
+    return await this.blobs.compress(layer, { list, places }, form);
   }
 
   /** Whether a built layer's bytes are still in the store, in a form that can be used here. */
@@ -221,7 +240,7 @@ export class Layers {
 
   /** Waits for whatever is under way and closes every index. */
   async close(): Promise<void> {
-    for (const work of [this.#contents, this.#compressed, this.#directories, this.#indexes]) {
+    for (const work of [this.#contents, this.#packed, this.#directories, this.#indexes]) {
       await work.settled();
     }
     await this.blobs.settled();
@@ -235,4 +254,8 @@ function* fromDirectory(index: LayerIndex): Generator<Entry> {
     if (entry.type !== 'file') yield entry;
     else yield { ...entry, source: { kind: 'path', root: 0, path: entry.path } };
   }
+}
+
+function* clamped(entries: Iterable<Entry>, latest: number | undefined): Generator<Entry> {
+  for (const entry of entries) yield latest === undefined ? entry : clampEntry(entry, latest);
 }
