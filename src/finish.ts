@@ -1,12 +1,18 @@
 /** What comes after solving: each image's documents, an index over several, the outputs, the answer. */
 
-import { type ExportImage, type ExportResult, nameOfOutput, type OutputSpec, writeOutput } from './export/index.ts';
+import {
+  type ExportImage,
+  type ExportResult,
+  nameOfOutput,
+  type OutputSpec,
+  writeOutput,
+} from './export/index.ts';
 import { forPlatform, TsbuildError } from './errors.ts';
 import { formatAll } from './oci/platform.ts';
 import type { BuildOptions, BuildResult, PlatformResult } from './options.ts';
 import type { BuildPlan } from './plan/step.ts';
 import type { Progress } from './progress/progress.ts';
-import { pushOutput, rememberImage } from './push-output.ts';
+import { namesOf, pushOutput, rememberImage } from './push-output.ts';
 import type { Request } from './request.ts';
 import { type AssembledImage, assembleImage, assembleIndex } from './solve/assemble.ts';
 import type { BaseImage } from './solve/layer.ts';
@@ -56,6 +62,7 @@ export async function finish(
     config: others.length === 0 ? first.config : undefined,
     configDigest: others.length === 0 ? first.configDigest : undefined,
     platforms: [first, ...others],
+    names: namesOf(request, descriptor.digest),
     steps: progress.reports,
   };
 }

@@ -95,6 +95,13 @@ export interface BuildOptions {
   readonly helper?: string;
   /** Docker's config directory, for registry credentials. */
   readonly dockerConfig?: string;
+  /**
+   * The environment: its proxies, and what registries' settings are found by (HOME, XDG_CONFIG_HOME,
+   * REGISTRY_AUTH_FILE, …), with those of this machine. Default: none of them count, only `dockerConfig`.
+   */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Registries for which plain HTTP and unknown certificates will do: `HOST[:PORT]`, or `ADDRESS/BITS`. */
+  readonly insecureRegistries?: readonly string[];
   /** How many RUNs, and how many layer jobs, go on at once; default: as many as there are processors, but at least 8 RUNs. */
   readonly concurrency?: number;
   readonly signal?: AbortSignal;
@@ -142,6 +149,8 @@ export interface BuildResult {
   readonly configDigest: Digest | undefined;
   /** In the order that was asked for; at least one. */
   readonly platforms: readonly [PlatformResult, ...PlatformResult[]];
+  /** Full names, from tags and outputs: what `push()` knows the image by. */
+  readonly names: readonly string[];
   readonly steps: readonly StepReport[];
 }
 

@@ -6,6 +6,7 @@ import {
   type RegistryOutput,
   USUAL_FORM,
 } from './export/index.ts';
+import type { Digest } from './oci/digest.ts';
 import { formatReference, type Reference } from './oci/reference.ts';
 import { pushImage, type PushImageOptions } from './push-image.ts';
 import type { PushDestination, Pusher } from './registry/index.ts';
@@ -58,6 +59,24 @@ export function destinationsOf(
     const full = { reference, insecure };
     return pushByDigest ? [bare] : nameCanonical ? [full, bare] : [full];
   });
+}
+
+/** Full names, each once; `name-canonical` adds those with the digest. */
+export function namesOf(
+  { names, outputs }: Pick<Request, 'names' | 'outputs'>,
+  digest: Digest,
+): readonly string[] {
+  const images = outputs.filter((output) => output.kind === 'image');
+  const all = [...names, ...outputs.flatMap((output) => ('names' in output ? output.names : []))];
+  const canonical = images.flatMap((output) => {
+    if (!output.nameCanonical) return [];
+    return [...names, ...output.names].map(({ registry, repository }) => ({
+      registry,
+      repository,
+      digest,
+    }));
+  });
+  return [...new Set([...all, ...canonical].map(formatReference))];
 }
 
 /** Layers leave while later steps run: to the first repository of each registry that will be pushed to. */

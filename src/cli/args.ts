@@ -6,6 +6,7 @@ import { type FlagShape, normalizeArgv, usage } from './argv.ts';
 import { RUN_FLAGS, RUN_LISTS, type RunFlags } from './run-flags.ts';
 import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
 import { type DoctorCommand, parseDoctorArgs } from './doctor-args.ts';
+import { parsePushArgs, type PushCommand } from './push-args.ts';
 
 /** The command line as typed: nothing looked up, nothing converted. */
 export interface Flags extends RunFlags {
@@ -14,6 +15,9 @@ export interface Flags extends RunFlags {
   readonly ignorefile?: string;
   readonly tag: readonly string[];
   readonly output: readonly string[];
+  readonly push?: boolean;
+  readonly iidfile?: string;
+  readonly metadataFile?: string;
   readonly target?: string;
   readonly buildArg: readonly string[];
   readonly label: readonly string[];
@@ -28,6 +32,7 @@ export interface Flags extends RunFlags {
   readonly addHost: readonly string[];
   readonly isolation?: string;
   readonly pull?: string;
+  readonly insecureRegistry: readonly string[];
   readonly jobs?: string;
   readonly quiet?: boolean;
   readonly progress?: string;
@@ -53,7 +58,8 @@ export type CommandLine =
       readonly flags: ContextFlags;
       readonly warnings: readonly string[];
     }
-  | DoctorCommand;
+  | DoctorCommand
+  | PushCommand;
 
 /**
  * Reads a command line (without the program's name).
@@ -61,6 +67,7 @@ export type CommandLine =
  */
 export function parseArgs(argv: readonly string[]): CommandLine {
   if (argv[0] === 'doctor') return parseDoctorArgs(argv.slice(1));
+  if (argv[0] === 'push') return parsePushArgs(argv.slice(1));
   if (isContextCommand(argv)) return parseContextArgs(argv.slice(2));
   const program = createProgram();
   const parsed = parseWith(program, argv[0] === 'build' ? argv.slice(1) : argv);
@@ -113,7 +120,7 @@ function parseWith(
 function createProgram(): Command {
   const program = new Command('tsbuild')
     .usage(
-      '[build] [flags] CONTEXT\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
+      '[build] [flags] CONTEXT\n       tsbuild push [flags] [SOURCE] NAME\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
     )
     .description(
       'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',
@@ -127,7 +134,8 @@ function createProgram(): Command {
 /** What a build has and a list has no use for. */
 const NOT_OF_LISTS = ['--check', '--fix', '--call', '--quiet', '--progress'];
 /** These change nothing in a list; whoever types a build's command line may leave them there. */
-const WITHOUT_EFFECT = /^--(?:tag|output|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
+const WITHOUT_EFFECT =
+  /^--(?:tag|output|push|iidfile|metadata-file|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
 
 function createContextProgram(): Command {
   const program = new Command('tsbuild context ls')
@@ -166,13 +174,23 @@ function createOptions(): readonly Option[] {
     new Option('--ignorefile <file>', 'the ignore file (default: .dockerignore, .containerignore)'),
     list('-t, --tag <name>', 'the image name, e.g. registry.example/app:1.2'),
     list('-o, --output <output>', 'where the image goes, e.g. type=oci,dest=image.tar'),
+    new Option('--push', 'push the image to its names'),
+    new Option('--iidfile <file>', "write the image's id there"),
+    new Option('--metadata-file <file>', 'write digests and names there, as JSON'),
     new Option('--target <stage>', 'the stage to build (default: the last)'),
     list('--build-arg <name[=value]>', 'a value for ARG; without "=" from the environment'),
     list('--label <name=value>', 'a label of the image'),
     new Option('--no-cache', 'run every step anew'),
     list('--no-cache-filter <stages>', 'run every step of these stages anew'),
     list('--build-context <name=source>', 'a further context: directory, URL, oci-layout://, …'),
-    list('--platform <platform>', 'os/architecture[/variant], several with commas (default: of this machine)'),
+    list(
+      '--platform <platform>',
+      'os/architecture[/variant], several with commas (default: of this machine)',
+    ),
+    list(
+      '--insecure-registry <host>',
+      'HOST[:PORT] or network for which HTTP and any certificate will do',
+    ),
     list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
     list('--ssh <agent>', 'default, or ID[=SOCKET|KEY[,KEY]], for RUN --mount=type=ssh'),
     list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),

@@ -32,10 +32,7 @@ const NO_ATTESTATIONS = 'This version attaches no attestations: leave the flag o
 
 /** Refused: to ignore one would silently give another result than the user asked for. */
 const REFUSED: Readonly<Record<string, string>> = {
-  '--push': 'Write the image with "-o type=oci,dest=image.tar" and push it with "skopeo copy".',
   '--load': 'Write the image with "-o type=oci,dest=image.tar" and load it with "skopeo copy".',
-  '--iidfile <file>': 'Use "--quiet": it prints the digest.',
-  '--metadata-file <file>': 'Use "--quiet": it prints the digest.',
   '--cache-from <source>': NEEDS_SHARED_CACHE,
   '--cache-to <destination>': NEEDS_SHARED_CACHE,
   '--attest <attestation>': NO_ATTESTATIONS,

@@ -32,6 +32,10 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
         const call = readCall(command.flags);
         return await runCall(call, request, { warnings: command.warnings, environment });
       }
+      case 'push': {
+        const { runPush } = await import('./run-push.ts');
+        return await runPush(command.flags, environment);
+      }
       case 'doctor': {
         const { runDoctor } = await import('./run-doctor.ts');
         return await runDoctor(command.flags, environment);

@@ -5,6 +5,7 @@ import type { Flags } from './args.ts';
 import { usage } from './argv.ts';
 import { type Environment, readSettings } from './environment.ts';
 import { isolationOf } from './isolation.ts';
+import type { ResultFiles } from './result-files.ts';
 import { readRunFlags } from './run-flags.ts';
 import { readSecrets } from './secrets.ts';
 import { readSsh } from './ssh.ts';
@@ -17,6 +18,7 @@ export type ProgressKind = 'plain' | 'quiet' | 'none';
 export interface BuildRequest {
   readonly options: BuildOptions;
   readonly progress: ProgressKind;
+  readonly files: ResultFiles;
 }
 
 /** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_SECRET_MISSING, ERR_SSH_MISSING */
@@ -32,7 +34,9 @@ export async function createRequest(flags: Flags, environment: Environment): Pro
     buildArgs: readBuildArgs(flags.buildArg, environment),
     labels: Object.fromEntries(flags.label.map((label) => splitPair(label))),
     tags: flags.tag,
+    insecureRegistries: flags.insecureRegistry,
     outputs: flags.output,
+    push: flags.push,
     buildContexts: readBuildContexts(flags.buildContext),
     platform: platformOf(flags.platform, environment),
     ...(await readSecrets(flags.secret, environment)),
@@ -44,7 +48,12 @@ export async function createRequest(flags: Flags, environment: Environment): Pro
     noCacheFilter: flags.cacheFilter.flatMap((stages) => stages.split(',')).filter(Boolean),
     concurrency: flags.jobs === undefined ? undefined : parseCount('--jobs', flags.jobs),
   };
-  return { options: withoutUndefined(options), progress: progressOf(flags, environment) };
+  const { iidfile, metadataFile } = flags;
+  return {
+    options: withoutUndefined(options),
+    progress: progressOf(flags, environment),
+    files: { iidfile, metadataFile },
+  };
 }
 
 /**

@@ -5,6 +5,7 @@ import { usage } from './argv.ts';
 import type { Environment } from './environment.ts';
 import { EXIT } from './exit-code.ts';
 import type { BuildRequest, ProgressKind } from './request.ts';
+import { removeStale, writeResultFiles } from './result-files.ts';
 import { runReported } from './run-reported.ts';
 
 interface RunOptions {
@@ -29,7 +30,9 @@ export async function runBuild(request: BuildRequest, options: RunOptions): Prom
   }
   const run = async (signal: AbortSignal): Promise<number> => {
     refuseTerminal(request.options.outputs ?? []);
+    await removeStale(request.files);
     const result = await build({ ...request.options, stdout: process.stdout, signal, onEvent });
+    await writeResultFiles(request.files, result);
     if (request.progress === 'quiet') process.stdout.write(`${result.digest}\n`);
     return EXIT.ok;
   };

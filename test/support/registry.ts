@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { MEDIA_TYPE } from '../../src/oci/descriptor.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { blobsOf, type TestBlob, type TestImage } from './image.ts';
+import { answerUpload, type UploadRequest, type Uploads } from './registry-uploads.ts';
 
 export interface Faults {
   /** Ends the connection after this many bytes of a blob, `cuts` times. */
@@ -28,6 +29,8 @@ export interface RegistryOptions {
   readonly auth?: 'none' | 'basic' | 'bearer';
   readonly user?: string;
   readonly password?: string;
+  /** A repository has no blobs but those that were pushed to it, or mounted. */
+  readonly separate?: boolean;
   /** In seconds, of bearer tokens. */
   readonly lifetime?: number;
 }
@@ -43,6 +46,9 @@ export interface TestRegistry {
   /** No token that was given out is good any more. */
   revokeTokens(): void;
   readonly blobs: Map<string, Uint8Array>;
+  /** Repositories that blobs were pushed to, by digest; of `separate` ones alone. */
+  readonly holders: Map<string, Set<string>>;
+  readonly uploads: Uploads;
   /** By `repository:tag` and `repository@digest`. */
   readonly manifests: Map<string, TestBlob>;
   /** Adds an image under a tag. */
@@ -58,9 +64,8 @@ export const REFRESH_TOKEN = 'refresh-me';
 /** Starts a registry. The test has to close it. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
   const tokens = new Map<string, { scope: string; until: number }>();
-  const uploads = new Map<string, Buffer>();
   const server = createServer((request, response) => {
-    const state: State = { registry, options, tokens, uploads };
+    const state: State = { registry, options, tokens };
     handle(request, response, state).catch((error: unknown) => response.destroy(error as Error));
   });
   let connections = 0;
@@ -74,6 +79,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     connections: () => connections,
     revokeTokens: () => tokens.clear(),
     blobs: new Map(),
+    holders: new Map(),
+    uploads: { open: new Map() },
     manifests: new Map(),
     add(repository, tag, image) {
       for (const { descriptor, bytes } of blobsOf(image)) {
@@ -107,7 +114,6 @@ interface State {
   readonly registry: TestRegistry;
   readonly options: RegistryOptions;
   readonly tokens: Map<string, { scope: string; until: number }>;
-  readonly uploads: Map<string, Buffer>;
 }
 
 async function handle(
@@ -139,8 +145,11 @@ async function handle(
   if (!isAllowed(request, repository, state)) return refuse(response, repository, request, state);
   if (kind === 'manifests')
     return handleManifest(request, response, { repository, name, registry });
-  if (name.startsWith('uploads/'))
-    return handleUpload(request, response, { url, repository, state });
+  if (name.startsWith('uploads/')) {
+    const upload = { url, repository, uploads: registry.uploads, ...blobStoreOf(state) };
+    return await answerUpload(request, response, upload);
+  }
+  if (!blobStoreOf(state).has(name, repository)) return sendError(response, 404, 'BLOB_UNKNOWN');
   if (registry.faults.redirect) {
     const port = registry.host.split(':')[1];
     const location = `http://localhost:${port}/storage/${name.slice('sha256:'.length)}?signature=hush`;
@@ -204,37 +213,17 @@ function sendBlob(
   response.end(body);
 }
 
-interface UploadOptions {
-  readonly url: URL;
-  readonly repository: string;
-  readonly state: State;
-}
-
-async function handleUpload(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { url, repository, state: { registry, uploads } }: UploadOptions,
-): Promise<void> {
-  const mount = url.searchParams.get('mount');
-  const created = (digest: string): void => {
-    const location = `/v2/${repository}/blobs/${digest}`;
-    response.writeHead(201, { location, 'docker-content-digest': digest }).end();
+/** A blob is there for whoever asks, unless repositories are separate. */
+function blobStoreOf({ registry, options }: State): Pick<UploadRequest, 'has' | 'put'> {
+  const { blobs, holders } = registry;
+  return {
+    has: (digest, repository) =>
+      options.separate ? holders.get(digest)?.has(repository) === true : blobs.has(digest),
+    put(digest, bytes, repository) {
+      if (!blobs.has(digest)) blobs.set(digest, bytes);
+      holders.set(digest, (holders.get(digest) ?? new Set()).add(repository));
+    },
   };
-  if (mount !== null && registry.blobs.has(mount)) return created(mount);
-  const id = request.method === 'POST' ? randomUUID() : (url.pathname.split('/').at(-1) ?? '');
-  const before = uploads.get(id) ?? Buffer.alloc(0);
-  const bytes = Buffer.concat([before, await buffer(request)]);
-  const digest = url.searchParams.get('digest');
-  if (digest === null) {
-    uploads.set(id, bytes);
-    const location = `/v2/${repository}/blobs/uploads/${id}`;
-    response.writeHead(202, { location, range: `0-${Math.max(bytes.length - 1, 0)}` }).end();
-    return;
-  }
-  uploads.delete(id);
-  if (digestOf(bytes) !== digest) return sendError(response, 400, 'DIGEST_INVALID');
-  registry.blobs.set(digest, bytes);
-  created(digest);
 }
 
 function isAllowed(request: IncomingMessage, repository: string, state: State): boolean {
