@@ -18,7 +18,16 @@ pub struct PendingFile {
 
 impl PendingFile {
     pub fn create(path: &Path) -> Result<PendingFile, Error> {
-        let temporary = temporary_name(path);
+        PendingFile::create_as(temporary_name(path), path)
+    }
+
+    /// The same, in a directory that somebody clears away when this process cannot.
+    pub fn create_in(directory: &Path, path: &Path) -> Result<PendingFile, Error> {
+        let name = temporary_name(path);
+        PendingFile::create_as(directory.join(name.file_name().unwrap_or_default()), path)
+    }
+
+    fn create_as(temporary: PathBuf, path: &Path) -> Result<PendingFile, Error> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)

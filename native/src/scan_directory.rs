@@ -66,7 +66,8 @@ pub fn scan_directory(
     let root: OwnedFd = File::open(&request.path)
         .map_err(at(&request.path, Error::Open))?
         .into();
-    let mut memory = Memory::open(request.stat_cache.as_deref(), root.as_fd());
+    let workspace = index.parent().unwrap_or(Path::new("."));
+    let mut memory = Memory::open(request.stat_cache.as_deref(), workspace, root.as_fd());
     let mut writer = IndexWriter::create(Some(index))?;
     let left_out = std::thread::scope(|scope| {
         let (order, batches) = sync_channel::<Result<Batch, Error>>(BATCHES);
@@ -148,8 +149,8 @@ struct Memory<'a> {
 }
 
 impl Memory<'_> {
-    fn open<'a>(path: Option<&'a Path>, root: BorrowedFd<'_>) -> Memory<'a> {
-        let new = path.and_then(StatCacheWriter::create);
+    fn open<'a>(path: Option<&'a Path>, workspace: &Path, root: BorrowedFd<'_>) -> Memory<'a> {
+        let new = path.and_then(|path| StatCacheWriter::create(path, workspace));
         let old = path.and_then(|path| StatCache::open(path, root));
         Memory {
             path,

@@ -151,9 +151,10 @@ pub struct StatCacheWriter {
 }
 
 impl StatCacheWriter {
-    /// To be called before the scan starts. None when it can not be written: then nothing is remembered.
-    pub fn create(path: &Path) -> Option<StatCacheWriter> {
-        let file = PendingFile::create(path).ok()?;
+    /// To be called before the scan starts. Until it is finished it is in `workspace`, on the same filesystem.
+    /// None when it can not be written: then nothing is remembered.
+    pub fn create(path: &Path, workspace: &Path) -> Option<StatCacheWriter> {
+        let file = PendingFile::create_in(workspace, path).ok()?;
         // The file's own time: the clock that the kernel stamps files with, and not a finer one.
         let stat = rustix::fs::fstat(file.file()).ok()?;
         let (seconds, nanoseconds) = Fingerprint::of(&stat).mtime;

@@ -11,6 +11,7 @@ import {
   rename,
   rm,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -28,7 +29,7 @@ import {
   signal,
   withHelper,
 } from '../support/data-plane.ts';
-import { HELPER } from '../support/sandbox.ts';
+import { descendants, HELPER } from '../support/sandbox.ts';
 import { withDirectory } from '../support/temporary.ts';
 
 const keep = (regex: string): IgnoreRule => ({ regex, negated: true });
@@ -242,6 +243,24 @@ describe('scan of a build context', () => {
       await utimes(join(context, 'a'), time, time);
       const [a] = await scan({ statCache });
       assert.equal(a?.type === 'file' && a.sha256, digestOf(Buffer.from('A')).slice(7));
+    });
+  });
+
+  it('writes what it remembers beside the index first: a helper that is killed leaves nothing elsewhere', async () => {
+    await withContext(async (context, scan, _helper, directory) => {
+      const memories = join(directory, 'stat');
+      await mkdir(memories);
+      await files(context, ['large']);
+      await truncate(join(context, 'large'), 2 ** 36); // Hashed for longer than anybody waits.
+      const scanning = scan({ statCache: join(memories, 'context') });
+      const failed = assert.rejects(scanning, (error) => hasCode(error, 'ERR_HELPER_FAILED'));
+      const isBegun = async () =>
+        (await readdir(directory)).some((name) => name.startsWith('.context.'));
+      while (!(await isBegun())) await setTimeout(5);
+      assert.deepEqual(await readdir(memories), []);
+      for (const pid of await descendants(process.pid)) process.kill(pid, 'SIGKILL');
+      await failed;
+      assert.deepEqual(await readdir(memories), []);
     });
   });
 
