@@ -232,7 +232,10 @@ export class Layers {
     const owned = await store.hasDirectory(layer.id, 'owned');
     if (!owned && !(await store.hasDirectory(layer.id, 'single'))) return undefined;
     // Without a sandbox, other ids' files cannot be read: the blob, if there is one, still can.
-    const sandbox = await helpers.directories().catch(() => undefined);
+    const sandbox = await helpers.directories().catch((error: unknown) => {
+      if (hasCode(error, 'ERR_SANDBOX_UNAVAILABLE')) return undefined;
+      throw error;
+    });
     if (sandbox === undefined || !(await store.hasDirectory(layer.id, sandbox.flavor)))
       return undefined;
     return store.directoryPath(layer.id, sandbox.flavor);

@@ -184,6 +184,25 @@ describe('Layers', () => {
       await assert.rejects(textOf(fixture.context, [layer], 'etc/passwd'), isLost);
     });
   });
+
+  itAsRoot('rejects with what became of the helper that should read a directory', async () => {
+    await withDirectory(async (store) => {
+      let layer: Layer | undefined;
+      await withSteps(
+        async (fixture) => {
+          layer = await passwdLayer(fixture, DIRECTORY);
+        },
+        { store },
+      );
+      await withSteps(
+        async ({ context: { layers } }) => {
+          const content = layers.content(layer ?? assert.fail());
+          await assert.rejects(content, (error) => hasCode(error, 'ERR_HELPER_MISSING'));
+        },
+        { store, helper: join(store, 'none') },
+      );
+    });
+  });
 });
 
 describe('openSession()', () => {

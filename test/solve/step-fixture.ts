@@ -38,10 +38,17 @@ export const PLAIN: Wanted = { directory: false, blob: false };
 export const BLOB: Wanted = { directory: false, blob: true };
 export const DIRECTORY: Wanted = { directory: true, blob: false };
 
-/** Runs `use` with a session; `store` keeps what is in it from session to session. */
+export interface SessionChanges {
+  /** Keeps what is in it from session to session. */
+  readonly store?: string;
+  readonly helper?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs `use` with a session. */
 export async function withSteps(
   use: (fixture: StepFixture) => Promise<void>,
-  options: { readonly store?: string; readonly signal?: AbortSignal } = {},
+  options: SessionChanges = {},
 ): Promise<void> {
   await withDirectory(async (base) => {
     const { uid, gid, username } = userInfo();
@@ -50,7 +57,7 @@ export async function withSteps(
     await mkdir(directory);
     const session = await openSession({
       store: options.store ?? join(base, 'store'),
-      helper: HELPER,
+      helper: options.helper ?? HELPER,
       dockerConfig: undefined,
       machine: { uid, gid, user: username },
       concurrency: 2,
