@@ -15,10 +15,10 @@ export interface KeyAgent {
 }
 
 /**
- * The agent lives as long as the command that it starts. That reads from us until we end, however that
- * happens; after a kill -9 the agent needs up to ten seconds to notice.
+ * The agent lives as long as the command that it starts, but may need ten seconds to notice its end. The
+ * command reads from us until we end, however that happens, and ends its agent.
  */
-const COMMAND = 'echo "$SSH_AGENT_PID" && exec cat';
+const COMMAND = 'echo "$SSH_AGENT_PID" && cat; kill "$SSH_AGENT_PID"';
 
 /** Starts an agent with a socket of this name in a directory. Rejects with ENOENT when there is no ssh-agent. */
 export async function startKeyAgent(directory: string, name: string): Promise<KeyAgent> {
