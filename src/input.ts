@@ -118,9 +118,10 @@ function toolsOf({ options, signal }: InputOptions, session: () => Promise<Sessi
     temporary: async (what) => (await session()).layers.temporary(what),
     statCache: async (directory) => (await session()).store.statCachePath(directory),
     fetchFile: async (url, checksum) => {
-      const { store, layers } = await session();
+      const { store, layers, downloads: transport } = await session();
       const temporary = (): string => layers.temporary('download');
-      return await fetchFile(url, { memory: store, temporary, secrets, signal, checksum });
+      const tools = { memory: store, temporary, secrets, transport };
+      return await fetchFile(url, { ...tools, signal, checksum });
     },
     fetchGit: async (source) => {
       const { store, workspace } = await session();

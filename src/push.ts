@@ -16,7 +16,10 @@ import type { Session } from './solve/session.ts';
 
 /** What `push()` takes. Only `name` is required. */
 export interface PushOptions
-  extends Pick<BuildOptions, 'store' | 'helper' | 'dockerConfig' | 'signal' | 'onEvent'> {
+  extends Pick<
+    BuildOptions,
+    'store' | 'helper' | 'dockerConfig' | 'environment' | 'signal' | 'onEvent'
+  > {
   /** Where it goes: `registry/repository:tag`; with a digest and no tag, under its digest alone. */
   readonly name: string;
   /**

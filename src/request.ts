@@ -98,6 +98,8 @@ export async function openRequestSession(
     store: options.store ?? defaultStore(),
     helper: options.helper,
     dockerConfig: options.dockerConfig,
+    environment: options.environment,
+    insecureRegistries: options.insecureRegistries,
     machine: work.request.machine,
     isolation: options.isolation,
     concurrency: options.concurrency,

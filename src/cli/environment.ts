@@ -12,6 +12,8 @@ export interface Settings {
   readonly store: string;
   readonly helper: string | undefined;
   readonly dockerConfig: string;
+  /** Proxies, and where registries' settings are. */
+  readonly environment: Environment;
 }
 
 /** Reads the settings. */
@@ -21,6 +23,7 @@ export function readSettings(environment: Environment): Settings {
     store: TSBUILD_STORE || join(cacheDirectory(environment), 'tsbuild'),
     helper: TSBUILD_HELPER || undefined,
     dockerConfig: DOCKER_CONFIG || join(home(environment), '.docker'),
+    environment,
   };
 }
 

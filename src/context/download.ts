@@ -1,9 +1,12 @@
 /** Files from the network (CP-23, CTX-5): to disk, hashed on the way; asked again when the network fails. */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsbuildError } from '../errors.ts';
+import { retryAfter } from '../http/retry.ts';
+import { openTransport, type Transport } from '../http/transport.ts';
+import { type HttpFile, httpGet } from './http-get.ts';
 import { credentialsOf, redactUrl, type Secrets } from './url-credentials.ts';
 
 export interface DownloadResult {
@@ -28,11 +31,15 @@ export interface DownloadOptions {
   readonly secrets?: Secrets;
   /** Of a copy that is at hand: the server may answer that it is still right. */
   readonly known?: Validators;
-  /** Milliseconds to wait before each further attempt. */
+  /** Milliseconds to wait before each further attempt; a server may want more. */
   readonly delays?: readonly number[];
+  /** Whose connections; default: some for this file alone. */
+  readonly transport?: Transport | undefined;
 }
 
-const DELAYS = [300, 1500];
+const DELAYS = [300, 1500, 5000];
+/** Milliseconds. A server that wants us to wait longer is as good as down. */
+const MAX_WAIT = 5 * 60_000;
 
 /** Answers after which another attempt may go well. */
 const TRANSIENT = [408, 425, 429, 500, 502, 503, 504];
@@ -46,31 +53,51 @@ export async function download(
   to: string,
   options: DownloadOptions,
 ): Promise<DownloadResult | undefined> {
-  const { signal, delays = DELAYS } = options;
   const request = requestOf(url, options);
   const file = await open(to, 'wx');
+  const transport = options.transport ?? openTransport({ connections: 1 });
   let result: DownloadResult | undefined;
   try {
-    for (let attempt = 0; ; attempt++) {
-      const outcome = await tryOnce(request, file, signal);
-      signal.throwIfAborted();
-      switch (outcome.kind) {
-        case 'done':
-          result = outcome.result;
-          return result;
-        case 'unchanged':
-          return undefined;
-        case 'failed': {
-          const delay = outcome.isTransient ? delays[attempt] : undefined;
-          if (delay === undefined)
-            throw failed(url, { ...outcome, tried: request.tried }, attempt + 1);
-          await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted());
-        }
-      }
-    }
+    result = await tryOften(url, { request, file, transport }, options);
+    return result;
   } finally {
+    if (options.transport === undefined) await transport.close();
     await file.close();
     if (result === undefined) await rm(to, { force: true });
+  }
+}
+
+interface Work {
+  readonly request: Request;
+  readonly file: FileHandle;
+  readonly transport: Transport;
+}
+
+/** Undefined when the copy at hand is still right. */
+async function tryOften(
+  url: string,
+  work: Work,
+  { signal, delays = DELAYS }: DownloadOptions,
+): Promise<DownloadResult | undefined> {
+  let partial: Partial | undefined;
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await tryOnce(work, partial, signal);
+    signal.throwIfAborted();
+    switch (outcome.kind) {
+      case 'done':
+        return outcome.result;
+      case 'unchanged':
+        return undefined;
+      case 'failed': {
+        const delay = outcome.isTransient ? delays[attempt] : undefined;
+        const wait = Math.max(delay ?? 0, outcome.wait ?? 0);
+        if (delay === undefined || wait > MAX_WAIT) {
+          throw failed(url, { ...outcome, tried: work.request.tried }, attempt + 1);
+        }
+        partial = outcome.partial;
+        await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    }
   }
 }
 
@@ -83,7 +110,7 @@ interface Request {
   readonly isConditional: boolean;
 }
 
-/** fetch takes no user and password in an address. Like BuildKit's, the server may compress with gzip. */
+/** The user and password of an address become a header. As BuildKit's, the server may compress with gzip. */
 function requestOf(url: string, { secrets, known }: DownloadOptions): Request {
   const address = parse(url);
   const { authorization, tried } = credentialsOf(address, secrets);
@@ -126,58 +153,105 @@ interface Failure {
 type Outcome =
   | { readonly kind: 'done'; readonly result: DownloadResult }
   | { readonly kind: 'unchanged' }
-  | ({ readonly kind: 'failed'; readonly isTransient: boolean } & Failure);
+  | ({
+      readonly kind: 'failed';
+      readonly isTransient: boolean;
+      /** Milliseconds that the server wants us to wait. */
+      readonly wait?: number;
+      readonly partial?: Partial | undefined;
+    } & Failure);
+
+/** The beginning of a file that was cut off, which its server can go on with. */
+interface Partial {
+  readonly etag: string;
+  readonly hash: Hash;
+  readonly size: number;
+}
 
 async function tryOnce(
-  { address, headers, isConditional }: Request,
-  file: FileHandle,
+  { request: { address, headers, isConditional }, file, transport }: Work,
+  partial: Partial | undefined,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const received: Received = { hash: createHash('sha256'), size: 0, etag: undefined };
   try {
-    // A signal of its own: fetch lets go of its listener only when the garbage collector comes.
-    const response = await fetch(address, { headers, signal: AbortSignal.any([signal]) });
+    const asked = { ...headers, ...rangeOf(partial) };
+    const response = await httpGet(transport, { address, headers: asked, signal });
     const { status } = response;
-    if (!response.ok) {
-      await response.body?.cancel();
+    if (status < 200 || status >= 300) {
+      response.body.destroy();
       // Of a server that answers so unasked, there is nothing at hand.
       if (status === 304 && isConditional) return { kind: 'unchanged' };
       const why = `the server answered ${status}`;
-      return { kind: 'failed', why, status, isTransient: TRANSIENT.includes(status) };
+      const wait = retryAfter(response.headers['retry-after']);
+      const isTransient = TRANSIENT.includes(status) || (status === 416 && partial !== undefined);
+      return { kind: 'failed', why, status, isTransient, wait };
     }
-    return { kind: 'done', result: await receive(response, file) };
+    if (partial !== undefined && goesOn(response, partial)) Object.assign(received, partial);
+    return { kind: 'done', result: await receive(response, file, received) };
   } catch (error) {
     if (error instanceof WriteError) {
       const why = `it cannot be written to disk: ${error.message}`;
       return { kind: 'failed', why, status: undefined, cause: error.cause, isTransient: false };
     }
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const why = cause instanceof Error && cause.message !== '' ? cause.message : NO_CONNECTION;
-    return { kind: 'failed', why, status: undefined, cause: error, isTransient: true };
+    const why = error instanceof Error && error.message !== '' ? error.message : NO_CONNECTION;
+    const { etag, hash, size } = received;
+    const kept = etag === undefined || size === 0 ? undefined : { etag, hash, size };
+    return {
+      kind: 'failed',
+      why,
+      status: undefined,
+      cause: error,
+      isTransient: true,
+      partial: kept,
+    };
   }
 }
 
 const NO_CONNECTION = 'the connection failed';
 
+/** The rest, or all of it if it is another file by now. */
+function rangeOf(partial: Partial | undefined): Readonly<Record<string, string>> {
+  if (partial === undefined) return {};
+  const { size, etag } = partial;
+  return { range: `bytes=${size}-`, 'if-range': etag, 'accept-encoding': 'identity' };
+}
+
+function goesOn({ status, headers, isPlain }: HttpFile, { size, etag }: Partial): boolean {
+  const start = /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1];
+  return status === 206 && isPlain && Number(start) === size && headers['etag'] === etag;
+}
+
 /** This machine's fault, not the network's. */
 class WriteError extends Error {}
 
-async function receive(response: Response, file: FileHandle): Promise<DownloadResult> {
-  const hash = createHash('sha256');
-  let size = 0;
+/** How far it has come; what is left of it when the connection breaks. */
+interface Received {
+  hash: Hash;
+  size: number;
+  /** Of bytes that can be asked for by their place. */
+  etag: string | undefined;
+}
+
+async function receive(
+  { headers, body, isPlain }: HttpFile,
+  file: FileHandle,
+  received: Received,
+): Promise<DownloadResult> {
+  const etag = headers['etag'];
   // What an earlier attempt has left.
-  await file.truncate(0);
-  for await (const chunk of response.body ?? []) {
-    hash.update(chunk);
-    await writeAll(file, chunk, size);
-    size += chunk.length;
+  await file.truncate(received.size);
+  received.etag = isPlain && etag?.startsWith('"') === true ? etag : undefined;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    await writeAll(file, chunk, received.size);
+    received.hash.update(chunk);
+    received.size += chunk.length;
   }
-  const { headers } = response;
-  const etag = headers.get('etag') ?? undefined;
-  const lastModified = headers.get('last-modified') ?? undefined;
+  const lastModified = headers['last-modified'];
   const modified = Date.parse(lastModified ?? '');
   return {
-    sha256: hash.digest('hex'),
-    size,
+    sha256: received.hash.digest('hex'),
+    size: received.size,
     mtime: Number.isNaN(modified) ? 0 : Math.floor(modified / 1000),
     validators: {
       ...(etag !== undefined && { etag }),
@@ -187,8 +261,8 @@ async function receive(response: Response, file: FileHandle): Promise<DownloadRe
 }
 
 /** Times have no fractions: a file that has just changed may change again and keep its time (RFC 9110 8.8.2.2). */
-function isSettled(headers: Headers, modified: number): boolean {
-  return Date.parse(headers.get('date') ?? '') - modified >= 60_000;
+function isSettled(headers: HttpFile['headers'], modified: number): boolean {
+  return Date.parse(headers['date'] ?? '') - modified >= 60_000;
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {

@@ -4,7 +4,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import { download, type DownloadResult, type Validators } from './download.ts';
+import {
+  download,
+  type DownloadOptions,
+  type DownloadResult,
+  type Validators,
+} from './download.ts';
 import { redactUrl, type Secrets } from './url-credentials.ts';
 
 /** A file that nobody changes: in the store, or among the temporary files of the build. */
@@ -41,11 +46,12 @@ export interface FetchOptions {
   readonly checksum?: string | undefined;
   /** Of `download()`. */
   readonly delays?: readonly number[];
+  readonly transport?: DownloadOptions['transport'];
 }
 
 /** Fetches a file. What is stored is asked for with its ETag or Last-Modified. @throws ERR_DOWNLOAD_FAILED */
 export async function fetchFile(url: string, options: FetchOptions): Promise<FetchedFile> {
-  const { memory, temporary, secrets, signal, delays, checksum } = options;
+  const { memory, temporary, secrets, signal, delays, transport, checksum } = options;
   const name = redactUrl(url);
   const stored = await findIntact(name, options);
   if (stored?.digest === checksum && stored !== undefined) {
@@ -55,6 +61,7 @@ export async function fetchFile(url: string, options: FetchOptions): Promise<Fet
   const result = await download(url, to, {
     secrets,
     signal,
+    transport,
     ...(delays !== undefined && { delays }),
     ...(stored !== undefined && { known: stored.validators }),
   });

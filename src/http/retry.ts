@@ -71,7 +71,7 @@ async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Milliseconds of a Retry-After header: seconds, or a date. */
-function retryAfter(header: string | undefined): number {
+export function retryAfter(header: string | undefined): number {
   if (header === undefined) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(wait) ? 0 : wait;

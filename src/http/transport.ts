@@ -36,14 +36,17 @@ export interface TransportOptions {
   readonly connections: number;
   /** Where the proxies are named; default: none. */
   readonly environment?: Environment | undefined;
+  /** Milliseconds of silence, before an answer and in the middle of one. */
+  readonly patience?: { readonly headers: number; readonly body: number };
   /** Certificates of a host (with its port, if it is not the scheme's); asked once for each. */
   readonly tls?: (host: string) => Promise<TlsSettings | undefined>;
 }
 
-/** A registry that says nothing for a minute is gone: the largest ones answer within seconds. */
-const HEADERS_TIMEOUT = 60_000;
-/** A body that stands still this long is resumed on another connection. */
-const BODY_TIMEOUT = 30_000;
+/**
+ * A registry that says nothing for a minute is gone: the largest ones answer within seconds. A body that
+ * stands still for half a minute is resumed on another connection.
+ */
+const PATIENCE = { headers: 60_000, body: 30_000 };
 const CONNECT_TIMEOUT = 10_000;
 
 /** A transport that loads undici when first used. */
@@ -55,7 +58,7 @@ export function openTransport(options: TransportOptions): Transport {
     const { method, url, headers, body, signal } = sent;
     const route = await routeOf(sent, isWide, options);
     const key = JSON.stringify(route);
-    const opening = dispatchers.get(key) ?? openDispatcher(route, options.connections);
+    const opening = dispatchers.get(key) ?? openDispatcher(route, options);
     dispatchers.set(key, opening);
     const [dispatcher, { default: request }] = await Promise.all([
       opening,
@@ -64,7 +67,9 @@ export function openTransport(options: TransportOptions): Transport {
     signal.throwIfAborted();
     const target = { origin: url.origin, path: url.pathname + url.search };
     const response = await request.call(dispatcher, {
-      ...{ ...target, method, headers, body: body ?? null, signal },
+      ...{ ...target, method, body: body ?? null, signal },
+      // Some servers refuse who does not say what he is.
+      headers: { 'user-agent': 'tsbuild', ...headers },
     });
     const { statusCode: status, body: answer } = response;
     // An unread body that is cut off must not end the process.
@@ -110,15 +115,18 @@ async function routeOf(
   return { proxy, tls: await tls?.(url.host), isWide, isUnverified };
 }
 
-async function openDispatcher(route: Route, connections: number): Promise<Dispatcher> {
+async function openDispatcher(
+  route: Route,
+  { connections, patience = PATIENCE }: TransportOptions,
+): Promise<Dispatcher> {
   const { proxy, tls: settings, ...trust } = route;
   const tls = await tlsOptions({ settings, ...trust });
   const common = {
     connections,
     // One HTTP/2 session is one TCP window for all layers.
     allowH2: false,
-    headersTimeout: HEADERS_TIMEOUT,
-    bodyTimeout: BODY_TIMEOUT,
+    headersTimeout: patience.headers,
+    bodyTimeout: patience.body,
   };
   if (proxy === undefined) {
     const { default: Agent } = await import('undici/lib/dispatcher/agent.js');

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type Store, type Workspace } from '../../cache/index.ts';
 import type { Environment } from '../http/proxy.ts';
+import { openTransport, type Transport } from '../http/transport.ts';
 import type { Progress } from '../progress/progress.ts';
 import { createPusher, type Pusher } from '../registry/index.ts';
 import { createRegistryClient, type RegistryClient, settingsPlaces } from '../registry/index.ts';
@@ -41,6 +42,8 @@ export interface Session {
   readonly helpers: Helpers;
   readonly layers: Layers;
   readonly client: RegistryClient;
+  /** Connections for files that are no registry's. */
+  readonly downloads: Transport;
   readonly pusher: Pusher;
   readonly ssh: SshAgents;
   readonly guard: SecretGuard;
@@ -52,6 +55,9 @@ export interface Session {
 
 /** RUNs of independent stages go on side by side even on a small machine: BuildKit knows no limit. */
 const MIN_RUNS = 8;
+
+/** Milliseconds. Some servers make the file when they are asked for it. */
+const PATIENCE = { headers: 300_000, body: 120_000 };
 
 /** Opens the store and a workspace in it. @throws ERR_STORE_UNUSABLE, ERR_SSH_MISSING */
 export async function openSession(options: SessionOptions): Promise<Session> {
@@ -78,6 +84,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     places: settingsPlaces({ dockerConfig, insecureRegistries, environment }),
     ...(options.attempts !== undefined && { attempts: options.attempts }),
   });
+  const downloads = openTransport({ connections: 8, environment, patience: PATIENCE });
   const pusher = createPusher({ client, signal });
   return {
     store,
@@ -85,6 +92,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     helpers,
     layers,
     client,
+    downloads,
     pusher,
     ssh,
     guard,
@@ -97,6 +105,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         await pusher.close();
         await layers.close();
         await client.close();
+        await downloads.close();
         const another = (): Helpers => openHelpers(() => undefined);
         await removeTemporaries(store, workspace, { helpers, another });
       } finally {

@@ -16,11 +16,14 @@ const options = async (argv: readonly string[], environment: Environment = {}) =
 
 describe('createRequest()', () => {
   it('leaves out what was not given', async () => {
-    const { options } = await request([], { HOME: '/home/me', XDG_CACHE_HOME: '/cache' });
+    const environment = { HOME: '/home/me', XDG_CACHE_HOME: '/cache' };
+    const { options } = await request([], environment);
     assert.deepEqual(options, {
       context: '.',
       store: '/cache/tsbuild',
       dockerConfig: '/home/me/.docker',
+      environment,
+      insecureRegistries: [],
       buildArgs: {},
       labels: {},
       tags: [],
