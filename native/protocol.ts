@@ -185,6 +185,12 @@ export interface RunRequest {
   readonly connection?: Connection | undefined;
   /** What this machine does not let us limit is left out: `limits` says what that is. */
   readonly cgroup?: CgroupSpec | undefined;
+  /**
+   * Which device nodes open that are in the root filesystem, made by the command or an image. Absent: none.
+   * `listed`: those of the devices that are mounted, and of terminals; none where the machine has no control
+   * groups of version 2 for root to tell devices apart with. `any`: for a RUN with every privilege.
+   */
+  readonly deviceNodes?: 'listed' | 'any';
   readonly process: ProcessSpec;
 }
 

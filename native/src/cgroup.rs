@@ -33,6 +33,8 @@ pub struct Events {
 /// A RUN's groups; gone when it is dropped.
 pub struct Cgroup {
     groups: Vec<Group>,
+    /// The last of them is of version 2.
+    has_unified: bool,
     refused: Vec<RefusedLimit>,
 }
 
@@ -51,6 +53,7 @@ impl Cgroup {
     fn create_in(trees: &Trees, spec: &CgroupSpec) -> Result<Cgroup, Error> {
         let mut cgroup = Cgroup {
             groups: Vec::new(),
+            has_unified: false,
             refused: Vec::new(),
         };
         let mut unified = Vec::new();
@@ -73,6 +76,12 @@ impl Cgroup {
             fs::write(&file, pid.to_string()).map_err(at(&file, Error::Cgroup))?;
         }
         Ok(())
+    }
+
+    /// The one of version 2, if there is one.
+    pub fn unified(&self) -> Option<&Path> {
+        let last = self.groups.last().filter(|_| self.has_unified);
+        last.map(Group::path)
     }
 
     /// What happened in them.
@@ -157,6 +166,7 @@ impl Cgroup {
             .collect();
         self.apply(&group, &settings)?;
         self.groups.push(group);
+        self.has_unified = true;
         Ok(())
     }
 
@@ -192,7 +202,7 @@ impl Cgroup {
 }
 
 /// One directory, and its lock.
-struct Group {
+pub struct Group {
     path: PathBuf,
     _lock: OwnedFd,
 }
@@ -211,7 +221,7 @@ impl Drop for Group {
 
 impl Group {
     /// A new one, in a parent that is there; the dead ones beside it are removed.
-    fn create(parent: &Path) -> Result<Group, Errno> {
+    pub fn create(parent: &Path) -> Result<Group, Errno> {
         sweep(parent);
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -231,6 +241,10 @@ impl Group {
                 }
             }
         }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     fn event(&self, file: &str, key: &str) -> u64 {

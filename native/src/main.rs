@@ -19,6 +19,7 @@ mod codec;
 mod command;
 mod compose;
 mod decompress;
+mod device_group;
 mod entry;
 mod errno;
 mod error;

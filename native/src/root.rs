@@ -4,9 +4,10 @@
 //! (RESOLVE_IN_ROOT) to a descriptor, and mounted on by that descriptor, so that no symlink of an
 //! image, absolute or with `..`, reaches the host.
 //!
-//! Device nodes work where the `device` operation put them and in a devpts, and nowhere else: all other
-//! mounts are `nodev`, whether asked or not. In mode `root` the command may make nodes of the host's
-//! disks, as images do in Docker, where the device cgroup keeps them from being opened (DECISIONS.md).
+//! Device nodes work where the `device` operation put them and in a devpts: all other mounts are `nodev`,
+//! whether asked or not. In mode `root` the command may make nodes of the host's disks; the root
+//! filesystem is without `nodev` only where a control group keeps those from being opened (`device_group`),
+//! or the RUN has every privilege.
 
 use crate::base64;
 use crate::error::{Error, at};
@@ -42,7 +43,9 @@ impl Root {
         overlay(&stage.or_empty(&request.layers), writable, &target)?;
         // Opened again, the name leads to what was mounted on it.
         let root = stage.root().map_err(failed())?;
-        restrict(&root, MountAttrFlags::MOUNT_ATTR_NODEV, false).map_err(failed())?;
+        if request.device_nodes.is_none() {
+            restrict(&root, MountAttrFlags::MOUNT_ATTR_NODEV, false).map_err(failed())?;
+        }
         Ok(Root { root, stage })
     }
 

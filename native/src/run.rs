@@ -12,11 +12,12 @@
 use crate::agent;
 use crate::cancel::Cancel;
 use crate::cgroup::Cgroup;
+use crate::device_group::DeviceGroup;
 use crate::error::{Error, at};
 use crate::identity::Emulation;
 use crate::mount;
 use crate::network;
-use crate::protocol::{RunReply, RunRequest, Stream};
+use crate::protocol::{DeviceNodes, RunReply, RunRequest, Stream};
 use crate::sandbox::Message;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
@@ -55,7 +56,7 @@ pub fn keep_executable(path: &Path) -> Result<(), Error> {
 }
 
 pub fn run(
-    request: RunRequest,
+    mut request: RunRequest,
     sink: &dyn Fn(Stream, &[u8]),
     cancel: &Cancel,
 ) -> Result<RunReply, Error> {
@@ -63,6 +64,7 @@ pub fn run(
     // Ends with the RUN.
     let _agents = agent::start_all(&request.mounts)?;
     let cgroup = request.cgroup.as_ref().map(Cgroup::create).transpose()?;
+    let devices = tell_devices_apart(&mut request, cgroup.as_ref());
     let connection = request.connection.as_ref();
     let mut connected = connection
         .map(|connection| network::connect(connection, cancel))
@@ -71,6 +73,7 @@ pub fn run(
     let outcome = network::with_network(connected.as_mut(), cancel, || {
         execute(&request, cgroup.as_ref(), (sink, cancel), &mut emulation)
     });
+    drop(devices);
     let finished = emulation.and_then(Emulation::finish);
     let status = outcome?;
     finished.map_or(Ok(()), |finished| finished.save(&request.upper))?;
@@ -83,6 +86,20 @@ pub fn run(
         oom_kills: events.oom_kills,
         pids_refused: events.pids_refused,
     })
+}
+
+/// Where it cannot be, nodes open only where they are mounted.
+fn tell_devices_apart(request: &mut RunRequest, limits: Option<&Cgroup>) -> Option<DeviceGroup> {
+    if request.device_nodes != Some(DeviceNodes::Listed) {
+        return None;
+    }
+    let group = DeviceGroup::create(request, limits);
+    request.device_group = group
+        .as_ref()
+        .and_then(|group| group.path())
+        .map(Path::to_owned);
+    request.device_nodes = group.as_ref().map(|_| DeviceNodes::Listed);
+    group
 }
 
 /// Takes the output.

@@ -29,7 +29,7 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
     sendmsg, socket_with,
 };
-use rustix::process::{Gid, Resource, Rlimit, Signal, Uid};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Signal, Uid};
 use rustix::thread::{CapabilitySet, LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, Read, Write};
@@ -80,14 +80,28 @@ fn start(channel: &mut UnixStream) -> Result<Option<RunRequest>, Error> {
     channel
         .read_to_end(&mut request)
         .map_err(at("", Error::SandboxStart))?;
-    let request =
+    let mut request: RunRequest =
         serde_json::from_slice(&request).map_err(|error| Error::Request(error.to_string()))?;
     sys::unshare(UnshareFlags::NEWPID).map_err(at("", Error::SandboxNamespaces))?;
-    let Some(child) = sys::fork_sibling().map_err(at("", Error::SandboxStart))? else {
+    let Some(child) = fork_first(&mut request)? else {
         return Ok(Some(request));
     };
     tell(channel, &Message::Started(child.as_raw_pid()));
     Ok(None)
+}
+
+/// Forks the first process, into the group of its devices if there is one: it is in no moment without.
+fn fork_first(request: &mut RunRequest) -> Result<Option<Pid>, Error> {
+    if let Some(path) = request.device_group.take() {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let forked = rustix::fs::open(&path, flags, Mode::empty())
+            .and_then(|group| sys::fork_sibling_into(group.as_fd()));
+        if let Ok(forked) = forked {
+            return Ok(forked);
+        }
+        request.device_nodes = None;
+    }
+    sys::fork_sibling().map_err(at("", Error::SandboxStart))
 }
 
 fn tell(channel: &mut UnixStream, message: &Message) {

@@ -80,7 +80,7 @@ async function execute(
   onOutput: OutputSink,
 ): Promise<Executed> {
   const { layers, helpers } = context;
-  const { helper } = await helpers.sandbox();
+  const { helper, rung } = await helpers.sandbox();
   const tree = await layers.tree(parent, { directories: true });
   const seen = parent.slice(tree.lowest);
   const directories = await Promise.all(seen.map((layer) => layers.directory(layer)));
@@ -105,6 +105,8 @@ async function execute(
         hostname: step.hostname ?? HOSTNAME,
         ...(await networkFor(step, scratch, context)),
         cgroup: context.sandbox.cgroup,
+        // Elsewhere nobody makes nodes, and the kernel opens none.
+        ...(rung === 'root' && { deviceNodes: step.security === 'insecure' ? 'any' : 'listed' }),
         process: {
           ...command,
           env: withSecrets(command.env, mounts.env),

@@ -139,10 +139,14 @@ RUN stat -c %a:%u /dev/full; mv /dev/null /dev/other || rm /dev/null || echo sta
       const tried = lines.filter((line) => line.startsWith('read '));
       assert.equal(tried.length, 16);
       // An ordinary user cannot even make them; with one id, they are empty files.
-      const outcomes = { root: / EACCES$/, user: / ENOENT$/, single: / (done|ENOENT)$/ };
-      for (const line of tried) assert.match(line, outcomes[kind]);
+      const outcomes = { root: / (EACCES|EPERM)$/, user: / ENOENT$/, single: / (done|ENOENT)$/ };
       const bytes = lines.filter((line) => line.startsWith('bytes '));
-      assert.deepEqual(new Set(bytes), new Set(['bytes 0']));
+      for (const [at, line] of tried.entries()) {
+        // What the RUN has in /dev anyway opens in its root filesystem, too, where devices can be told apart.
+        const isOwn = kind === 'root' && /\/(tmp\/)?zeros done$/.test(line);
+        if (!isOwn) assert.match(line, outcomes[kind]);
+        assert.equal(bytes[at], isOwn ? 'bytes 1' : 'bytes 0', line);
+      }
       const own = kind === 'root' ? '666:0' : '666:65534';
       const rest = lines.slice(lines.indexOf(own)).filter((line) => !/^(mv|rm):/.test(line));
       assert.deepEqual(rest, [own, 'stays', 'write /dev/null done', '1']);

@@ -40,6 +40,7 @@ export interface RequestChanges {
   readonly layers?: readonly string[];
   readonly mounts?: readonly MountOperation[];
   readonly network?: 'host' | 'none';
+  readonly deviceNodes?: 'listed' | 'any';
   readonly process?: Partial<ProcessSpec>;
 }
 

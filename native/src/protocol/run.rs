@@ -17,7 +17,20 @@ pub struct RunRequest {
     pub connection: Option<Connection>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupSpec>,
+    #[serde(rename = "deviceNodes", skip_serializing_if = "Option::is_none")]
+    pub device_nodes: Option<DeviceNodes>,
+    /// From the helper to the sandbox alone: the control group in which the devices are told apart.
+    #[serde(rename = "deviceGroup", skip_serializing_if = "Option::is_none")]
+    pub device_group: Option<PathBuf>,
     pub process: ProcessSpec,
+}
+
+/// Which device nodes of the root filesystem open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceNodes {
+    Listed,
+    Any,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
