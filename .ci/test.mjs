@@ -1,6 +1,7 @@
 /**
- * node .ci/test.mjs [--counts FILE] [MOCHA ARGUMENTS…]: every test of mocha and of cargo, or those of
- * mocha that the arguments name. Ends with one line of counts, and writes them into FILE.
+ * node .ci/test.mjs [--counts FILE] [MOCHA ARGUMENTS…]: every test of mocha and of cargo but the slow ones of
+ * test/real, or those of mocha that the arguments name. Ends with one line of counts, and writes them into
+ * FILE.
  *
  * With CI=true a skipped test is a failed one; only what reads ../shared, which a clone elsewhere
  * lacks, may skip.
@@ -14,10 +15,11 @@ import { join } from 'node:path';
 const MAY_SKIP = '../shared';
 
 /** Files side by side: most of the time goes by while programs start and end. */
-const EVERYTHING = ['--parallel', '--jobs', '4', 'test/**/*.test.ts'];
+const EVERYTHING = ['--parallel', '--jobs', '4', '--ignore', 'test/real/**', 'test/**/*.test.ts'];
 
 const args = process.argv.slice(2);
-const countsFile = args[0] === '--counts' ? args.splice(0, 2)[1] : undefined;
+const counts = args.indexOf('--counts');
+const countsFile = counts < 0 ? undefined : args.splice(counts, 2)[1];
 const suites = [await mocha(args.length > 0 ? args : EVERYTHING)];
 if (args.length === 0) suites.push(await cargo());
 

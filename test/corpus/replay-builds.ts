@@ -8,23 +8,14 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type Account, type AccountKind, whyNoAccount, withAccount } from '../support/accounts.ts';
+import { type Account, whyNoAccount, withAccount } from '../support/accounts.ts';
 import { whyNoCorpus } from '../support/corpus.ts';
 import { missing } from '../support/missing.ts';
+import { THREE_ACCOUNTS } from '../support/three-accounts.ts';
 import { type BuildCase, complaints, readExceptions, readVerdicts } from './verdict.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const CORPUS = join(ROOT, '../shared/corpus');
-
-const WHO: readonly {
-  readonly name: string;
-  readonly kind: AccountKind;
-  readonly subids?: boolean;
-}[] = [
-  { name: 'root', kind: 'root' },
-  { name: 'a user with sub-ids', kind: 'user', subids: true },
-  { name: 'a user with one id', kind: 'user', subids: false },
-];
 
 const whyNot = whyNoCorpus() ?? whyNoAccount('user') ?? missing('python3');
 if (whyNot === undefined) await main(process.argv.slice(2));
@@ -37,9 +28,9 @@ async function main(args: readonly string[]): Promise<void> {
   };
   // Side by side: much of a small build's time goes by while programs start and end.
   const outputs = await Promise.all(
-    WHO.map(async ({ name, kind, ...options }) => ({
-      name,
-      output: await withAccount(kind, async (account) => await replay(account, args), options),
+    THREE_ACCOUNTS.map(async ({ title, kind, subids }) => ({
+      name: title,
+      output: await withAccount(kind, async (account) => await replay(account, args), { subids }),
     })),
   );
   for (const { name, output } of outputs) {

@@ -16,7 +16,7 @@ const NONE = '0000000000000000';
 const NAMESPACES = ['mnt', 'pid', 'ipc', 'uts', 'cgroup', 'net'] as const;
 
 for (const { name: kind, title, whyNot, open } of RUNGS) {
-  // Emulated users and groups: rungs.test.ts, one-id.test.ts.
+  // Emulated users and groups: rungs.test.ts, test/real.
   if (kind === 'single') continue;
   const test = itUnless(whyNot);
 
