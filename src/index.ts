@@ -36,6 +36,7 @@ export {
   type FindingStatus,
   type FindingValue,
 } from './doctor/doctor.ts';
+export { createIndex, type IndexOptions, type IndexResult } from './create-index.ts';
 export type { Given } from './context/source.ts';
 export type { Descriptor } from './oci/descriptor.ts';
 export type { Digest, DiffID } from './oci/digest.ts';

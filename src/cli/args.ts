@@ -6,6 +6,7 @@ import { type FlagShape, normalizeArgv, usage } from './argv.ts';
 import { RUN_FLAGS, RUN_LISTS, type RunFlags } from './run-flags.ts';
 import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
 import { type DoctorCommand, parseDoctorArgs } from './doctor-args.ts';
+import { type IndexCommand, isIndexCommand, parseIndexArgs } from './index-args.ts';
 import { parsePushArgs, type PushCommand } from './push-args.ts';
 
 /** The command line as typed: nothing looked up, nothing converted. */
@@ -59,7 +60,8 @@ export type CommandLine =
       readonly warnings: readonly string[];
     }
   | DoctorCommand
-  | PushCommand;
+  | PushCommand
+  | IndexCommand;
 
 /**
  * Reads a command line (without the program's name).
@@ -68,6 +70,7 @@ export type CommandLine =
 export function parseArgs(argv: readonly string[]): CommandLine {
   if (argv[0] === 'doctor') return parseDoctorArgs(argv.slice(1));
   if (argv[0] === 'push') return parsePushArgs(argv.slice(1));
+  if (isIndexCommand(argv)) return parseIndexArgs(argv.slice(2));
   if (isContextCommand(argv)) return parseContextArgs(argv.slice(2));
   const program = createProgram();
   const parsed = parseWith(program, argv[0] === 'build' ? argv.slice(1) : argv);
@@ -120,7 +123,7 @@ function parseWith(
 function createProgram(): Command {
   const program = new Command('tsbuild')
     .usage(
-      '[build] [flags] CONTEXT\n       tsbuild push [flags] [SOURCE] NAME\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
+      '[build] [flags] CONTEXT\n       tsbuild push [flags] [SOURCE] NAME\n       tsbuild index create [flags] SOURCE…\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
     )
     .description(
       'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',

@@ -36,6 +36,10 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
         const { runPush } = await import('./run-push.ts');
         return await runPush(command.flags, environment);
       }
+      case 'index': {
+        const { runIndex } = await import('./run-index.ts');
+        return await runIndex(command.flags, environment);
+      }
       case 'doctor': {
         const { runDoctor } = await import('./run-doctor.ts');
         return await runDoctor(command.flags, environment);

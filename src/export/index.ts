@@ -9,10 +9,11 @@ export {
 export { writeArchive } from './archive.ts';
 export type { Engine } from './engine.ts';
 export type { ExportImage, ExportOptions, ExportResult } from './export-result.ts';
-export { writeLayout } from './layout.ts';
+export { replacedEntries, writeLayout } from './layout.ts';
 export {
   type ImageForm,
   type LocalOutput,
+  type OciOutput,
   type OutputSpec,
   type RegistryOutput,
   type TarOutput,

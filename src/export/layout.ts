@@ -21,6 +21,7 @@ import {
 import { join, resolve } from 'node:path';
 import { makeDirectory } from '../../cache/index.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { type Digest, isDigest, parseDigest } from '../oci/digest.ts';
 import {
   BLOB_DIRECTORY,
   blobFiles,
@@ -58,6 +59,21 @@ export async function writeLayout(
   } catch (error) {
     throw outputFailure(error, directory, signal);
   }
+}
+
+/** What writing a result into a layout replaces; without a result, all that is in it. @throws ERR_OUTPUT_FAILED */
+export async function replacedEntries(
+  directory: string,
+  result: ExportResult | undefined,
+): Promise<readonly Digest[]> {
+  const entries = result === undefined ? undefined : indexEntries(result, undefined);
+  const old = await readEntries(directory);
+  return old
+    .filter((entry) => entries === undefined || isReplaced(entry, entries))
+    .flatMap((entry) => {
+      const digest = isObject(entry) ? entry.digest : undefined;
+      return typeof digest === 'string' && isDigest(digest) ? [parseDigest(digest)] : [];
+    });
 }
 
 interface WriteOptions {

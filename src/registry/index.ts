@@ -5,6 +5,7 @@ export { type CredentialSource, describeCredentials } from './describe-credentia
 export { describeSettings, type RegistrySettingsReport } from './describe-settings.ts';
 export { fetchBlob } from './fetch-blob.ts';
 export type { ImageSource, PulledImage } from './image-source.ts';
+export { type LayoutImage, readLayoutImages, verifyBlob } from './layout-images.ts';
 export {
   formatLayoutLocation,
   type LayoutLocation,
