@@ -14,12 +14,18 @@ import { parseLayoutLocation, type PushContent, readContent } from './registry/i
 import { openRequestSession, thisMachine } from './request.ts';
 import type { Session } from './solve/session.ts';
 
+/** What pushing has in common with building. */
+type SharedOptions =
+  | 'store'
+  | 'helper'
+  | 'dockerConfig'
+  | 'environment'
+  | 'insecureRegistries'
+  | 'signal'
+  | 'onEvent';
+
 /** What `push()` takes. Only `name` is required. */
-export interface PushOptions
-  extends Pick<
-    BuildOptions,
-    'store' | 'helper' | 'dockerConfig' | 'environment' | 'signal' | 'onEvent'
-  > {
+export interface PushOptions extends Pick<BuildOptions, SharedOptions> {
   /** Where it goes: `registry/repository:tag`; with a digest and no tag, under its digest alone. */
   readonly name: string;
   /**
@@ -29,8 +35,6 @@ export interface PushOptions
   readonly source?: string;
   /** Which image of the store, instead of the one that was built last. */
   readonly digest?: string;
-  /** Plain HTTP and certificates that nobody vouches for will do. */
-  readonly insecure?: boolean;
 }
 
 /** What was pushed. */
@@ -46,7 +50,7 @@ export interface PushResult {
  * or with the signal's reason, after all that was under way has stopped.
  */
 export async function push(options: PushOptions): Promise<PushResult> {
-  const { signal = new AbortController().signal, onEvent, insecure = false } = options;
+  const { signal = new AbortController().signal, onEvent } = options;
   signal.throwIfAborted();
   const name = parseReference(options.name);
   const progress = new Progress(onEvent);
@@ -58,7 +62,7 @@ export async function push(options: PushOptions): Promise<PushResult> {
     const { descriptor } = content;
     const { registry, repository, tag } = name;
     const reference = { registry, repository, ...(tag !== undefined && { tag }) };
-    await session.pusher.push(content, [{ reference, insecure }], reporter.status);
+    await session.pusher.push(content, [{ reference }], reporter.status);
     reporter.end({ cached: false, detail: descriptor.digest });
     const { digest } = descriptor;
     const full = tag === undefined ? { ...reference, digest } : reference;

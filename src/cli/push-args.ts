@@ -7,7 +7,7 @@ export interface PushFlags {
   readonly name: string;
   readonly source: string | undefined;
   readonly digest: string | undefined;
-  readonly insecure: boolean;
+  readonly insecureRegistries: readonly string[];
   readonly quiet: boolean;
 }
 
@@ -23,7 +23,8 @@ and no tag is pushed under the digest alone.
 
 Options:
   --digest <digest>  which image of the store (default: the last that was built)
-  --insecure         plain HTTP, and certificates that nobody vouches for, will do
+  --insecure-registry <host>
+                     HOST[:PORT] or network for which HTTP and any certificate will do
   -q, --quiet        print nothing but the digest
   -h, --help         print this help
 `;
@@ -32,7 +33,7 @@ Options:
 export function parsePushArgs(argv: readonly string[]): PushCommand {
   const { flags, positionals } = normalizeArgv(argv, [
     { long: '--digest', short: undefined, takes: 'value' },
-    { long: '--insecure', short: undefined, takes: 'nothing' },
+    { long: '--insecure-registry', short: undefined, takes: 'value' },
     { long: '--quiet', short: '-q', takes: 'nothing' },
     { long: '--help', short: '-h', takes: 'nothing' },
   ]);
@@ -46,13 +47,14 @@ export function parsePushArgs(argv: readonly string[]): PushCommand {
       'Write "tsbuild push NAME", or "tsbuild push SOURCE NAME". To build a directory of that name, write "tsbuild ./push".',
     );
   }
-  const digest = flags.findLast((flag) => flag.startsWith('--digest='));
+  const valuesOf = (name: string): readonly string[] =>
+    flags.filter((flag) => flag.startsWith(`${name}=`)).map((flag) => flag.slice(name.length + 1));
   return {
     kind: 'push',
     flags: {
       ...{ name, source },
-      digest: digest?.slice('--digest='.length),
-      insecure: flags.includes('--insecure'),
+      digest: valuesOf('--digest').at(-1),
+      insecureRegistries: valuesOf('--insecure-registry'),
       quiet: flags.includes('--quiet'),
     },
   };

@@ -11,9 +11,9 @@ import { writeOut } from './write-out.ts';
 export async function runPush(flags: PushFlags, environment: Environment): Promise<number> {
   return await runReported(environment, async (signal) => {
     const { helper, ...settings } = readSettings(environment);
-    const { name, source, digest, insecure, quiet } = flags;
+    const { name, source, digest, insecureRegistries, quiet } = flags;
     const pushed = await push({
-      ...{ ...settings, name, insecure, signal },
+      ...{ ...settings, name, insecureRegistries, signal },
       ...(helper !== undefined && { helper }),
       ...(source !== undefined && { source }),
       ...(digest !== undefined && { digest }),

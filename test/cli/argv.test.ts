@@ -105,7 +105,7 @@ describe('parseArgs()', () => {
   });
 
   it("refuses docker's flags that would change the result, with a way out", () => {
-    for (const flag of ['--push', '--load', '--cache-from=x']) {
+    for (const flag of ['--sbom=true', '--load', '--cache-from=x']) {
       assert.throws(
         () => build(flag, '.'),
         (error) => {
@@ -119,7 +119,7 @@ describe('parseArgs()', () => {
 
   it('accepts a refused flag that asks for nothing', () => {
     assert.deepEqual(
-      build('--provenance=false', '--sbom', 'false', '--push=false', '.').warnings,
+      build('--provenance=false', '--sbom', 'false', '--squash=false', '.').warnings,
       [],
     );
   });
@@ -131,9 +131,9 @@ describe('parseArgs()', () => {
 
   it('answers --help and --version whatever else there is', () => {
     assert.equal(parseArgs(['--version']).kind, 'version');
-    const help = parseArgs(['-h', '--push']);
+    const help = parseArgs(['-h', '--squash']);
     assert.ok(help.kind === 'help');
     assert.match(help.text, /--build-arg/);
-    assert.doesNotMatch(help.text, /--push/);
+    assert.doesNotMatch(help.text, /--squash/);
   });
 });

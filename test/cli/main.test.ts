@@ -110,9 +110,9 @@ describe('tsbuild', () => {
     {
       what: 'a flag that is not here yet',
       files: COPY,
-      argv: ['--push'],
+      argv: ['--squash'],
       code: 2,
-      says: /"--push".*\[ERR_UNSUPPORTED\]\nhint: /,
+      says: /"--squash".*\[ERR_UNSUPPORTED\]\nhint: /,
     },
     {
       what: 'an unknown instruction',
