@@ -8,7 +8,7 @@ import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
 import { contextWarnings, type WarningOptions } from './solve/context-findings.ts';
-import { contextUsers } from './solve/context-usage.ts';
+import { usersOfAll } from './solve/context-usage.ts';
 import { createStepContext } from './solve/create-context.ts';
 import { knownFindings } from './solve/known-findings.ts';
 import type { BaseImage } from './solve/layer.ts';
@@ -160,7 +160,7 @@ async function watched(
   plans: readonly BuildPlan<BaseImage>[],
   { session, progress, warned }: Running,
 ): Promise<ScannedContext> {
-  const users = plans.flatMap((plan) => contextUsers(plan));
+  const users = usersOfAll(plans);
   const findings = await knownFindings(context, users, session);
   for (const { rule, message, location } of contextWarnings(findings, users, warned)) {
     progress.notice('warning', `${rule}: ${message}`, location);

@@ -9,7 +9,8 @@ import { hasCode, suggest, TsbuildError } from './errors.ts';
 import { type Input, withInput } from './input.ts';
 import type { BuildOptions } from './options.ts';
 import { Progress } from './progress/progress.ts';
-import { planRequest, readRequest, type Request } from './request.ts';
+import { planPlatforms } from './platforms.ts';
+import { readRequest, type Request } from './request.ts';
 import {
   type Amount,
   type ContextWarning,
@@ -20,8 +21,8 @@ import {
 import {
   type ContextUsage,
   type ContextUser,
-  contextUsers,
   usageOf,
+  usersOfAll,
 } from './solve/context-usage.ts';
 import type { Session } from './solve/session.ts';
 import { ImageTree } from './tree/image-tree.ts';
@@ -242,9 +243,10 @@ async function planUsers({
   const contextEpoch = context.epoch;
   try {
     const dockerfile = parseDockerfile(file.text, { file: file.name });
-    const plan = await planRequest(dockerfile, { options, request, session, contextEpoch, signal });
+    const work = { options, request, session, contextEpoch, signal };
+    const plans = await planPlatforms(dockerfile, work);
     const isSkipped = readSkips(dockerfile, options.buildArgs);
-    return { users: contextUsers(plan), isSkipped, unplanned: undefined };
+    return { users: usersOfAll(plans), isSkipped, unplanned: undefined };
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof TsbuildError)) throw error;
@@ -273,10 +275,20 @@ async function wholeOf(
 
 /** Thousands of files have the same users: they share a list. */
 function describer(users: readonly ContextUser[]): Opened['describe'] {
-  const uses = new Map(users.map((user) => [user, useOf(user)]));
+  // The same instruction may take other files for another platform.
+  const known = new Map<string, ContextUse>();
+  const uses = new Map(
+    users.map((user) => {
+      const use = useOf(user);
+      const key = `${use.line} ${use.stage} ${use.text}`;
+      const same = known.get(key) ?? use;
+      known.set(key, same);
+      return [user, same];
+    }),
+  );
   const lists = new Map<readonly ContextUser[], readonly ContextUse[]>();
   return (wanted) => {
-    const list = lists.get(wanted) ?? wanted.flatMap((user) => uses.get(user) ?? []);
+    const list = lists.get(wanted) ?? [...new Set(wanted.flatMap((user) => uses.get(user) ?? []))];
     lists.set(wanted, list);
     return list;
   };

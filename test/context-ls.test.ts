@@ -43,6 +43,18 @@ const FILES = {
 };
 
 describe('listContext()', () => {
+  it('tells what any of several platforms uses, each instruction once (MP-1)', async () => {
+    const Dockerfile = 'FROM scratch\nARG TARGETARCH\nCOPY all $TARGETARCH /\n';
+    const files = { Dockerfile, all: '', s390x: '', arm64: '', other: '' };
+    const used = await inContext(files, async (options) => {
+      const listing = await listContext({ ...options, platform: 'linux/s390x,linux/arm64' });
+      return listing.files.map(({ path, usedBy }) => [path, usedBy.length]);
+    });
+    assert.deepEqual(Object.fromEntries(used), {
+      ...{ Dockerfile: 0, all: 1, s390x: 1, arm64: 1, other: 0 },
+    });
+  });
+
   it('lists what is kept and what is not, with the rule that decides (IGN-3)', async () => {
     const listing = await listOf(FILES);
     assert.deepEqual(shorts(listing), [

@@ -56,6 +56,24 @@ export function contextUsers<Image>(plan: BuildPlan<Image>): readonly ContextUse
   );
 }
 
+/** Of a plan for each platform: those that take the same come once, shipped if one of them is. */
+export function usersOfAll<Image>(plans: readonly BuildPlan<Image>[]): readonly ContextUser[] {
+  const [first = [], ...others] = plans.map((plan) => contextUsers(plan));
+  const users = [...first];
+  for (const user of others.flat()) {
+    const place = users.findIndex((known) => isSame(known, user));
+    if (place < 0) users.push(user);
+    else if (user.isShipped) users[place] = user;
+  }
+  return users;
+}
+
+function isSame(a: ContextUser, b: ContextUser): boolean {
+  const isInstruction = a.stage.index === b.stage.index && a.text === b.text;
+  if (!isInstruction || a.location.range.start.line !== b.location.range.start.line) return false;
+  return JSON.stringify(a.selection) === JSON.stringify(b.selection);
+}
+
 /** The target, and the stages that it is FROM. */
 function stagesOfImage<Image>(target: PlannedStage<Image>): ReadonlySet<PlannedStage<Image>> {
   const stages = new Set([target]);
