@@ -18,12 +18,7 @@ import {
   findInContext,
   type WarningOptions,
 } from './solve/context-findings.ts';
-import {
-  type ContextUsage,
-  type ContextUser,
-  usageOf,
-  usersOfAll,
-} from './solve/context-usage.ts';
+import { type ContextUsage, type ContextUser, usageOf, usersOfAll } from './solve/context-usage.ts';
 import type { Session } from './solve/session.ts';
 import { ImageTree } from './tree/image-tree.ts';
 import type { LayerIndex } from './tree/layer-index.ts';
