@@ -3,6 +3,7 @@
 import { type Dockerfile, type LintWarning, parseDockerfile, readSkips } from '../parser/index.ts';
 import { lintBuild } from './check.ts';
 import { finish } from './finish.ts';
+import { blobFormOf } from './finish-image.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
 import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
@@ -114,7 +115,8 @@ async function run(plans: readonly BuildPlan<BaseImage>[], running: Running): Pr
   const { secrets } = sandboxOf(options, request);
   const { unguardedSecrets = [] } = options;
   session.guard.watchFor(guardedSecrets(steps, secrets, unguardedSecrets), unguardedSecrets);
-  const solved = await solve(
+  session.layers.form = blobFormOf(request.form, epoch);
+  const stages = await solve(
     plans,
     (stop, stage) =>
       createStepContext({
@@ -132,7 +134,7 @@ async function run(plans: readonly BuildPlan<BaseImage>[], running: Running): Pr
       }),
     { progress, signal },
   );
-  return await finish(plans, solved, { ...running, epoch });
+  return await finish({ plans, stages }, { ...running, epoch });
 }
 
 function sandboxOf(options: BuildOptions, request: Request): Omit<SandboxOptions, 'resolver'> {

@@ -33,6 +33,10 @@ export interface BuildOptions {
   readonly outputs?: readonly (string | RegistryOutputOptions)[];
   /** Push to the names: the outputs that are images, or else one more. */
   readonly push?: boolean;
+  /** Loads the image into the container engine of this machine: docker's (`environment.DOCKER_HOST`), else podman. */
+  readonly load?: boolean;
+  /** Of the image, as docker's flag has them: `[PLACE[PLATFORM]:]KEY=VALUE`. */
+  readonly annotations?: readonly string[];
   /**
    * Named contexts (CTX-6): a directory, an http(s) or git address, `oci-layout://PATH[:tag][@digest]`
    * or `docker-image://REFERENCE`. `NAME::PLATFORM` is the one for a platform.

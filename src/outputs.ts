@@ -1,33 +1,82 @@
 /** The outputs that options ask for, and the names of the image. */
 
 import { TsbuildError } from './errors.ts';
-import { type OutputSpec, parseOutput } from './export/index.ts';
+import {
+  checkAnnotations,
+  type ImageForm,
+  type LocalOutput,
+  type OutputSpec,
+  parseAnnotation,
+  parseOutput,
+  USUAL_FORM,
+} from './export/index.ts';
+import type { Platform } from './oci/platform.ts';
 import { parseReference, parseRepository, type Reference } from './oci/reference.ts';
 import type { BuildOptions, RegistryOutputOptions } from './options.ts';
 
-/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_REFERENCE_INVALID */
-export function readOutputs({ outputs: given = [], tags = [], push = false }: BuildOptions): {
+/** What BuildKit calls the permission. */
+const DELETE = 'buildx.local.delete';
+
+export interface Outputs {
   readonly outputs: readonly OutputSpec[];
   readonly names: readonly Reference[];
-} {
-  const asked = given.map((output) => parseOutput(textOf(output)));
-  const outputs = push ? withPush(asked) : asked;
+  /** Of the image that the answer is about: what the first output that is one wants. */
+  readonly form: ImageForm;
+}
+
+/** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_REFERENCE_INVALID, ERR_PLATFORM_INVALID */
+export function readOutputs(
+  options: BuildOptions,
+  built: { readonly platforms: readonly Platform[]; readonly isIndex: boolean },
+): Outputs {
+  const { outputs: given = [], tags = [], push = false, load = false } = options;
+  const annotations = (options.annotations ?? []).flatMap(parseAnnotation);
+  const parse = (text: string): OutputSpec => parseOutput(text, annotations);
+  const asked = given.map((output) => parse(textOf(output)));
+  const pushed = push ? withPush(asked, parse) : asked;
+  const outputs = load ? withLoad(pushed, parse) : pushed;
   const names = tags.map(parseReference);
   for (const output of outputs) {
+    if (output.kind === 'local') checkDelete(output, options);
     if (output.kind !== 'image' || !output.push) continue;
     if (output.pushByDigest) for (const tag of tags) parseRepository(tag);
     if (names.length === 0 && output.names.length === 0) throw nameless();
   }
-  return { outputs, names };
+  const forms = outputs.flatMap((output) => ('form' in output ? [output.form] : []));
+  const [form = { ...USUAL_FORM, annotations }] = forms;
+  for (const each of [form, ...forms]) checkAnnotations(each.annotations, built);
+  return { outputs, names, form };
 }
 
 /** As buildx: `--push` is for the outputs that are images, and is one where there is none. */
-function withPush(outputs: readonly OutputSpec[]): readonly OutputSpec[] {
+function withPush(
+  outputs: readonly OutputSpec[],
+  parse: (text: string) => OutputSpec,
+): readonly OutputSpec[] {
   const pushed = outputs.map((output) =>
     output.kind === 'image' ? { ...output, push: true } : output,
   );
   if (pushed.some(({ kind }) => kind === 'image')) return pushed;
-  return [...pushed, parseOutput('type=registry')];
+  return [...pushed, parse('type=registry')];
+}
+
+/** As buildx: `--load` is an output into the engine, unless there is one. */
+function withLoad(
+  outputs: readonly OutputSpec[],
+  parse: (text: string) => OutputSpec,
+): readonly OutputSpec[] {
+  const isThere = outputs.some((each) => each.kind === 'docker' && each.destination === undefined);
+  return isThere ? outputs : [...outputs, parse('type=docker')];
+}
+
+/** LOC-1: what deletes files that the build did not make must be allowed. */
+function checkDelete({ mode }: LocalOutput, { allow = [] }: BuildOptions): void {
+  if (mode !== 'delete' || allow.includes(DELETE)) return;
+  throw new TsbuildError('ERR_USAGE', {
+    message: 'Cannot use mode=delete: it deletes what is in the directory and not in the image',
+    details: undefined,
+    hint: `Allow it with "--allow ${DELETE}".`,
+  });
 }
 
 function textOf(output: string | RegistryOutputOptions): string {

@@ -1,11 +1,6 @@
 /** `type=image` and `type=registry`: what a name stands for in the store, and pushing it. */
 
-import {
-  type ExportResult,
-  type ImageForm,
-  type RegistryOutput,
-  USUAL_FORM,
-} from './export/index.ts';
+import { type ExportResult, type ImageForm, type RegistryOutput } from './export/index.ts';
 import type { Digest } from './oci/digest.ts';
 import { formatReference, type Reference } from './oci/reference.ts';
 import { pushImage, type PushImageOptions } from './push-image.ts';
@@ -81,13 +76,12 @@ export function namesOf(
 
 /** Layers leave while later steps run: to the first repository of each registry that will be pushed to. */
 export function earlyPush(
-  { names, outputs }: Pick<Request, 'names' | 'outputs'>,
+  { names, outputs, form }: Pick<Request, 'names' | 'outputs' | 'form'>,
   pusher: Pusher,
 ): (blob: LayerBlob) => void {
   const first = new Map<string, PushDestination>();
   for (const output of outputs) {
-    // The layers of another form are not these.
-    if (output.kind !== 'image' || !isUsual(output.form)) continue;
+    if (output.kind !== 'image' || !isPackedAs(output.form, form)) continue;
     for (const destination of destinationsOf(output, names)) {
       const { registry } = destination.reference;
       if (!first.has(registry)) first.set(registry, destination);
@@ -98,7 +92,20 @@ export function earlyPush(
   };
 }
 
-function isUsual({ compression, level, forceCompression, rewriteTimestamp }: ImageForm): boolean {
-  const isPlain = compression === USUAL_FORM.compression && level === USUAL_FORM.level;
-  return isPlain && !forceCompression && !rewriteTimestamp;
+/** The layers of another form are not those that are made while steps run. */
+function isPackedAs(form: ImageForm, other: ImageForm): boolean {
+  const packing = ({
+    compression,
+    level,
+    forceCompression,
+    rewriteTimestamp,
+    epoch,
+  }: ImageForm) => [
+    compression,
+    level,
+    forceCompression,
+    rewriteTimestamp,
+    rewriteTimestamp && epoch,
+  ];
+  return packing(form).every((value, number) => value === packing(other)[number]);
 }

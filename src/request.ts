@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Dockerfile } from '../parser/index.ts';
 import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
 import { TsbuildError } from './errors.ts';
-import type { OutputSpec } from './export/index.ts';
+import type { ImageForm, OutputSpec } from './export/index.ts';
 import { hostPlatform, parsePlatforms, type Platform } from './oci/platform.ts';
 import type { Reference } from './oci/reference.ts';
 import type { BuildOptions } from './options.ts';
@@ -32,6 +32,8 @@ export interface Request {
   readonly isIndex: boolean;
   readonly machine: Machine;
   readonly outputs: readonly OutputSpec[];
+  /** Of the image that the answer is about: what the first output that is one wants. */
+  readonly form: ImageForm;
   readonly names: readonly Reference[];
   readonly devices: Devices;
   readonly contexts: ReadonlyMap<string, NamedContextValue>;
@@ -41,11 +43,12 @@ export interface Request {
 export function readRequest(options: BuildOptions): Request {
   const host = hostPlatform(process.arch);
   for (const text of options.devices ?? []) if (text.startsWith('/')) parseHostDevice(text);
+  const platforms = platformsOf(options, host);
   return {
     host,
-    ...platformsOf(options, host),
+    ...platforms,
     machine: thisMachine(),
-    ...readOutputs(options),
+    ...readOutputs(options, platforms),
     devices: new Devices([...CDI_DIRECTORIES, ...(options.cdiDirectories ?? [])]),
     contexts: new Map(
       Object.entries(options.buildContexts ?? {}).map(([name, value]) => [

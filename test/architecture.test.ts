@@ -158,7 +158,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/options.ts',
     'src/request.ts',
   ],
-  'src/finish.ts': [
+  'src/finish-image.ts': [
     'src/errors.ts',
     'src/oci',
     'src/plan',
@@ -167,7 +167,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/export',
     'src/options.ts',
     'src/request.ts',
+  ],
+  'src/write-files.ts': ['src/errors.ts', 'src/solve', 'src/export', 'src/finish-image.ts'],
+  'src/finish.ts': [
+    'src/errors.ts',
+    'src/progress',
+    'src/export',
+    'src/options.ts',
     'src/push-output.ts',
+    'src/finish-image.ts',
+    'src/write-files.ts',
   ],
   'src/build.ts': [
     'src/errors.ts',
@@ -189,6 +198,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/check.ts',
     'src/platforms.ts',
     'src/finish.ts',
+    'src/finish-image.ts',
     'src/push-output.ts',
   ],
   'src/index.ts': [

@@ -46,18 +46,19 @@ export function annotationsAt(
   const found = annotations.filter(isMeant);
   // What is said of a platform counts more than what is said of all, in whatever order.
   found.sort((a, b) => Number(a.platform !== undefined) - Number(b.platform !== undefined));
-  return found.length === 0
-    ? undefined
-    : Object.fromEntries(found.map(({ key, value }) => [key, value]));
+  if (found.length === 0) return undefined;
+  const values = new Map(found.map(({ key, value }) => [key, value]));
+  // In whatever order they were given, it is the same document.
+  return Object.fromEntries([...values].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** @throws ERR_USAGE for annotations of what these platforms' image does not have */
 export function checkAnnotations(
   annotations: readonly Annotation[],
-  platforms: readonly Platform[],
+  { platforms, isIndex }: { readonly platforms: readonly Platform[]; readonly isIndex: boolean },
 ): void {
   for (const { place, platform } of annotations) {
-    if (platforms.length === 1 && place.startsWith('index')) {
+    if (!isIndex && place.startsWith('index')) {
       throw new TsbuildError('ERR_USAGE', {
         message: 'index annotations not supported for single platform export',
         details: undefined,

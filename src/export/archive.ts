@@ -3,12 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
-import { TsbuildError } from '../errors.ts';
 import {
   BLOB_DIRECTORY,
   blobFiles,
@@ -20,11 +19,10 @@ import {
   type LayoutFile,
   markerFile,
 } from './export-result.ts';
-import { isErrno, outputFailure } from './failure.ts';
+import { CHUNK, lend, refuseTerminal, resolveTarget } from './destination.ts';
+import { outputFailure } from './failure.ts';
 import { withParents } from './new-parents.ts';
 
-/** Layers are copied through memory in pieces of this size; smaller ones cost a turn of the loop each. */
-const CHUNK = 1024 * 1024;
 /** The largest time that all readers of plain tar headers understand. */
 const MAX_HEADER_TIME = 0x7fff_ffff;
 
@@ -62,15 +60,6 @@ export async function streamArchive(
   await packInto(lend(stream), result, options);
 }
 
-function refuseTerminal(stream: Writable): void {
-  if (!('isTTY' in stream) || stream.isTTY !== true) return;
-  throw new TsbuildError('ERR_USAGE', {
-    message: 'Cannot write an image to the terminal',
-    details: undefined,
-    hint: 'Name a file with dest=FILE, or redirect the output.',
-  });
-}
-
 async function writeTo(path: string, result: ExportResult, options: ExportOptions): Promise<void> {
   const target = await resolveTarget(path);
   // Renaming over /dev/null would replace the device.
@@ -88,31 +77,9 @@ async function writeTo(path: string, result: ExportResult, options: ExportOption
   }
 }
 
-/** A link stays a link: what it points to is written. */
-async function resolveTarget(path: string): Promise<{ kind: 'file' | 'special'; path: string }> {
-  try {
-    const stats = await stat(path);
-    if (stats.isDirectory()) throw new Error('it is a directory');
-    return { kind: stats.isFile() ? 'file' : 'special', path: await realpath(path) };
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return { kind: 'file', path: resolve(path) };
-    throw error;
-  }
-}
-
 /** The stream has closed it, unless it failed before it began. */
 async function closeQuietly(file: FileHandle): Promise<void> {
   await file.close().catch(() => undefined);
-}
-
-/** A stream that writes into another and does not end it; tar-stream's own pipe always does. */
-function lend(stream: Writable): Writable {
-  // Failures come back through the callback; the event would end the process.
-  stream.on('error', () => undefined);
-  return new Writable({
-    highWaterMark: CHUNK,
-    write: (chunk: Uint8Array, _encoding, done) => void stream.write(chunk, done),
-  });
 }
 
 /**

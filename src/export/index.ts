@@ -9,6 +9,7 @@ export {
 export { writeArchive } from './archive.ts';
 export type { Engine } from './engine.ts';
 export type { ExportImage, ExportOptions, ExportResult } from './export-result.ts';
+export { writeDirectory } from './directory.ts';
 export { replacedEntries, writeLayout } from './layout.ts';
 export {
   type ImageForm,
@@ -20,5 +21,6 @@ export {
   USUAL_FORM,
 } from './output.ts';
 export { parseOutput } from './outputs.ts';
+export { writeRootTar } from './root-tar.ts';
 export { unpackArchive } from './read-archive.ts';
 export { nameOfOutput, stdoutOf, writeOutput } from './write-output.ts';

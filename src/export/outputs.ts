@@ -57,10 +57,10 @@ const MAX_LEVEL = { gzip: 9, zstd: 22, none: 22 } as const;
 type Options = ReadonlyMap<string, string>;
 
 /**
- * Text to OutputSpec. @throws ERR_USAGE for what no builder knows, ERR_UNSUPPORTED for what this one
+ * Text to OutputSpec; images get these annotations besides their own. @throws ERR_USAGE for what no builder knows, ERR_UNSUPPORTED for what this one
  * does not do, ERR_REFERENCE_INVALID for a name, ERR_PLATFORM_INVALID for that of an annotation
  */
-export function parseOutput(text: string): OutputSpec {
+export function parseOutput(text: string, common: readonly Annotation[] = []): OutputSpec {
   const options = parseOptions(text);
   const given = options.get('type');
   if (given === undefined) throw usage('Cannot use an output without a type', 'Say type=oci.');
@@ -69,11 +69,11 @@ export function parseOutput(text: string): OutputSpec {
   switch (type) {
     case 'oci':
     case 'docker':
-      return archiveOf(type, options);
+      return archiveOf(type, options, common);
     case 'image':
     case 'registry':
       return {
-        ...imageOf(options, type),
+        ...imageOf(options, type, common),
         kind: 'image',
         push: booleanOf('push', options) ?? type === 'registry',
         pushByDigest: booleanOf('push-by-digest', options) ?? false,
@@ -97,11 +97,15 @@ export function parseOutput(text: string): OutputSpec {
   }
 }
 
-function archiveOf(type: 'oci' | 'docker', options: Options): OutputSpec {
+function archiveOf(
+  type: 'oci' | 'docker',
+  options: Options,
+  common: readonly Annotation[],
+): OutputSpec {
   const destination = options.get('dest') || undefined;
   const isTar = booleanOf('tar', options) ?? true;
   if (!isTar && destination === '-') throw directoryToStdout();
-  const image = imageOf(options, type);
+  const image = imageOf(options, type, common);
   if (type === 'docker') {
     if (!isTar && destination === undefined) throw noDestination(type, 'dest=DIRECTORY');
     return { ...image, kind: 'docker', destination, isTar };
@@ -114,11 +118,11 @@ function archiveOf(type: 'oci' | 'docker', options: Options): OutputSpec {
 function imageOf(
   options: Options,
   type: OutputType,
+  common: readonly Annotation[],
 ): { readonly names: readonly Reference[]; readonly form: ImageForm } {
   const compression = compressionOf(options.get('compression') ?? 'gzip');
-  const annotations = [...options]
-    .map(([key, value]) => readAnnotation(key, value))
-    .filter((annotation): annotation is Annotation => annotation !== undefined);
+  const own = [...options].flatMap(([key, value]) => readAnnotation(key, value) ?? []);
+  const annotations = [...common, ...own];
   return {
     names: (options.get('name') ?? '')
       .split(',')

@@ -34,11 +34,24 @@ export interface AssembleOptions {
   readonly platform: Platform;
   /** Seconds since the Unix epoch: the time of all that is new. */
   readonly epoch: number | undefined;
+  /** Default: OCI's names, no annotations. */
+  readonly documents?: DocumentStyle;
 }
+
+/** How the documents that are written here are called, and what is noted in them. */
+export interface DocumentStyle {
+  /** Docker's give way to OCI's where a layer is what Docker has no name for. */
+  readonly mediaTypes?: 'oci' | 'docker';
+  readonly annotations?: Annotations | undefined;
+  /** Of the descriptor that names the document. */
+  readonly descriptorAnnotations?: Annotations | undefined;
+}
+
+type Annotations = Readonly<Record<string, string>>;
 
 /** Puts the documents together (CFG-1 … CFG-5, HIST-1, HIST-4, HIST-5). */
 export function assembleImage(options: AssembleOptions): AssembledImage {
-  const { target, blobs, labels, platform } = options;
+  const { target, blobs, labels, platform, documents = {} } = options;
   const history = historyOf(target, options);
   const created = createdOf(history, options.epoch);
   const { config, ...rest } = target.config;
@@ -53,22 +66,26 @@ export function assembleImage(options: AssembleOptions): AssembledImage {
     history,
   };
   const configBytes = encodeConfig(imageConfig);
+  const types = typesOf(documents, blobs);
   const configDescriptor = {
-    mediaType: MEDIA_TYPE.config,
+    mediaType: types.config,
     digest: digestOf(configBytes),
     size: configBytes.length,
   };
   const manifest: Manifest = {
     schemaVersion: 2,
-    mediaType: MEDIA_TYPE.manifest,
+    mediaType: types.manifest,
     config: configDescriptor,
-    layers: blobs.map(({ descriptor }) => layerDescriptor(descriptor)),
+    layers: blobs.map(({ descriptor }) => layerDescriptor(descriptor, types)),
+    ...(documents.annotations && { annotations: documents.annotations }),
   };
   const manifestBytes = encodeManifest(manifest);
+  const noted = documents.descriptorAnnotations;
   const descriptor = {
-    mediaType: MEDIA_TYPE.manifest,
+    mediaType: types.manifest,
     digest: digestOf(manifestBytes),
     size: manifestBytes.length,
+    ...(noted && { annotations: noted }),
     platform: withDetails(platform, imageConfig),
   };
   return {
@@ -88,10 +105,49 @@ export interface AssembledIndex {
 }
 
 /** The index over images for several platforms, in this order (MP-1). */
-export function assembleIndex(manifests: readonly Descriptor[]): AssembledIndex {
-  const mediaType = MEDIA_TYPE.index;
-  const bytes = encodeManifest({ schemaVersion: 2, mediaType, manifests });
-  return { bytes, descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length } };
+export function assembleIndex(
+  manifests: readonly Descriptor[],
+  { annotations, descriptorAnnotations: noted }: DocumentStyle = {},
+): AssembledIndex {
+  const isDocker = manifests.every((one) => one.mediaType === MEDIA_TYPE.dockerManifest);
+  const mediaType = isDocker ? MEDIA_TYPE.dockerIndex : MEDIA_TYPE.index;
+  const bytes = encodeManifest({
+    schemaVersion: 2,
+    mediaType,
+    manifests,
+    ...(annotations && { annotations }),
+  });
+  const named = { mediaType, digest: digestOf(bytes), size: bytes.length };
+  return { bytes, descriptor: { ...named, ...(noted && { annotations: noted }) } };
+}
+
+interface MediaTypes {
+  readonly config: string;
+  readonly manifest: string;
+  readonly tar: string;
+  readonly gzip: string;
+}
+
+const OCI_TYPES: MediaTypes = {
+  config: MEDIA_TYPE.config,
+  manifest: MEDIA_TYPE.manifest,
+  tar: MEDIA_TYPE.layerTar,
+  gzip: MEDIA_TYPE.layerGzip,
+};
+const DOCKER_TYPES: MediaTypes = {
+  config: MEDIA_TYPE.dockerConfig,
+  manifest: MEDIA_TYPE.dockerManifest,
+  tar: MEDIA_TYPE.dockerLayer,
+  gzip: MEDIA_TYPE.dockerLayerGzip,
+};
+
+/** LAY-3. */
+function typesOf({ mediaTypes = 'oci' }: DocumentStyle, blobs: readonly LayerBlob[]): MediaTypes {
+  if (mediaTypes === 'oci') return OCI_TYPES;
+  const known: readonly string[] = [...Object.values(OCI_TYPES), ...Object.values(DOCKER_TYPES)];
+  return blobs.every(({ descriptor }) => known.includes(descriptor.mediaType))
+    ? DOCKER_TYPES
+    : OCI_TYPES;
 }
 
 /** What was asked for, and what the config, which has it from the base, knows besides (Windows: its version). */
@@ -106,10 +162,21 @@ function withDetails(platform: Platform, config: ImageConfig): Platform {
   };
 }
 
-/** Base layers keep their bytes; Docker's names of media types become OCI's in an OCI manifest. */
-function layerDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
-  const isDocker = mediaType === MEDIA_TYPE.dockerLayerGzip;
-  return { mediaType: isDocker ? MEDIA_TYPE.layerGzip : mediaType, digest, size };
+/** Base layers keep their bytes, and are called as the manifest's kind demands. */
+function layerDescriptor(
+  { mediaType, digest, size }: Descriptor,
+  { tar, gzip }: MediaTypes,
+): Descriptor {
+  switch (mediaType) {
+    case MEDIA_TYPE.layerGzip:
+    case MEDIA_TYPE.dockerLayerGzip:
+      return { mediaType: gzip, digest, size };
+    case MEDIA_TYPE.layerTar:
+    case MEDIA_TYPE.dockerLayer:
+      return { mediaType: tar, digest, size };
+    default:
+      return { mediaType, digest, size };
+  }
 }
 
 /** The base's history as it is, then an entry for each step, stage by stage. */

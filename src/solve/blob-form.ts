@@ -52,6 +52,7 @@ export function isOfForm(blob: Descriptor, form: BlobForm): boolean {
 export function isCompressedBy(blob: Descriptor, { compression }: BlobForm): boolean {
   const { mediaType } = blob;
   if (mediaType === MEDIA_TYPE.dockerLayerGzip) return compression === 'gzip';
+  if (mediaType === MEDIA_TYPE.dockerLayer) return compression === 'none';
   return mediaType === MEDIA_TYPES[compression];
 }
 

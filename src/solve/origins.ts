@@ -79,9 +79,9 @@ export class Origins {
       case 'named-context':
         return this.#fromContext(await this.#options.namedContext(origin.name));
       case 'stage':
-        return await this.#fromLayers(await this.#options.stage(origin.stage));
+        return await layersOrigin(await this.#options.stage(origin.stage), this.#options.layers);
       case 'image':
-        return await this.#fromLayers(origin.image.layers);
+        return await layersOrigin(origin.image.layers, this.#options.layers);
     }
   }
 
@@ -94,32 +94,32 @@ export class Origins {
       ? directoryOrigin(index, context, temporary)
       : archiveOrigin(index, context, temporary);
   }
+}
 
-  async #fromLayers(list: readonly Layer[]): Promise<Origin> {
-    const { layers } = this.#options;
-    return {
-      tree: await layers.tree(list, { directories: false }),
-      resetOwner: false,
-      identity: identityOf(list),
-      layers: list,
-      hostFile: undefined,
-      isIgnored: undefined,
-      unreadable: [],
-      datedBy: undefined,
-      open: async (number, places) => {
-        const layer = list[number];
-        if (layer === undefined) throw new TypeError(`No layer ${number}`);
-        const content = await layers.content(layer);
-        if (content.kind === 'directory') {
-          places.directories = true;
-          const root = places.root(content.path);
-          return ({ path }) => ({ kind: 'path', root, path });
-        }
-        const file = places.file(content.path);
-        return ({ path }) => sourceIn(content.index, path, file);
-      },
-    };
-  }
+/** The root filesystem of layers, lowest first. */
+export async function layersOrigin(list: readonly Layer[], layers: Layers): Promise<Origin> {
+  return {
+    tree: await layers.tree(list, { directories: false }),
+    resetOwner: false,
+    identity: identityOf(list),
+    layers: list,
+    hostFile: undefined,
+    isIgnored: undefined,
+    unreadable: [],
+    datedBy: undefined,
+    open: async (number, places) => {
+      const layer = list[number];
+      if (layer === undefined) throw new TypeError(`No layer ${number}`);
+      const content = await layers.content(layer);
+      if (content.kind === 'directory') {
+        places.directories = true;
+        const root = places.root(content.path);
+        return ({ path }) => ({ kind: 'path', root, path });
+      }
+      const file = places.file(content.path);
+      return ({ path }) => sourceIn(content.index, path, file);
+    },
+  };
 }
 
 /** Files of this machine: they become root's (CP-12). */

@@ -1,0 +1,59 @@
+/** `type=local` and `type=tar`: the files of the images instead of the images. */
+
+import {
+  type LocalOutput,
+  stdoutOf,
+  type TarOutput,
+  writeDirectory,
+  writeRootTar,
+} from './export/index.ts';
+import { TsbuildError } from './errors.ts';
+import type { Finishing, Solved } from './finish-image.ts';
+import { type RootFilesTarget, writeRootFiles } from './solve/root-files.ts';
+
+/** @throws ERR_OUTPUT_FAILED, ERR_USAGE for several platforms in one place */
+export async function writeFiles(
+  output: LocalOutput | TarOutput,
+  { plans, stages }: Solved,
+  { options, request, session, epoch, signal }: Finishing,
+): Promise<void> {
+  const isSplit = output.platformSplit ?? request.isIndex;
+  if (!isSplit && plans.length > 1) throw mixed();
+  const roots = plans.map(({ platform, target }) => ({
+    platform,
+    layers: stages.get(target)?.layers ?? [],
+  }));
+  const { uid, gid } = request.machine;
+  const make = async (kind: RootFilesTarget['kind'], path: string): Promise<void> => {
+    const dated = output.epoch ?? epoch;
+    const target = { kind, path, uid, gid };
+    await writeRootFiles(roots, target, { session, isSplit, epoch: dated, signal });
+  };
+  if (output.kind === 'tar') {
+    await writeRootTar(output.destination === '-' ? stdoutOf(options.stdout) : output.destination, {
+      make: async (path) => await make('tar', path),
+      temporary: session.layers.temporary('tar'),
+      signal,
+    });
+    return;
+  }
+  await writeDirectory(output.destination, {
+    make: async (path) => await make('directory', path),
+    remove: async (path) => {
+      const helper = await session.helpers.files();
+      const never = new AbortController().signal;
+      await helper.remove({ verb: 'remove', paths: [path] }, { signal: never });
+    },
+    deletes: output.mode === 'delete',
+    signal,
+  });
+}
+
+/** As BuildKit, which lets none overwrite another's files. */
+function mixed(): TsbuildError {
+  return new TsbuildError('ERR_USAGE', {
+    message: 'Cannot write the files of several platforms into one directory',
+    details: undefined,
+    hint: 'Leave platform-split=false out: each platform gets a folder of its own.',
+  });
+}
