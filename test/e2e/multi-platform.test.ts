@@ -174,6 +174,17 @@ describe('a build for several platforms', function () {
     });
   });
 
+  it('has for each platform the image that a build for it alone makes', async () => {
+    await built(files, 'linux/arm64,darwin/amd64', async ({ again }) => {
+      const sourceDateEpoch = 1_000_000_000;
+      const { platforms } = await again({ sourceDateEpoch });
+      for (const { platform, digest } of platforms) {
+        const alone = await again({ sourceDateEpoch, platform, noCache: true });
+        assert.equal(alone.digest, digest, platform);
+      }
+    });
+  });
+
   it('of one is a plain manifest, unless BUILDKIT_MULTI_PLATFORM asks for an index (MP-1)', async () => {
     await built(files, 'linux/arm64,linux/arm64/v8', async ({ result, events, again }) => {
       const [only, ...others] = result.platforms;
