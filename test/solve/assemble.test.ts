@@ -3,7 +3,7 @@ import { MEDIA_TYPE } from '../../src/oci/descriptor.ts';
 import { digestOf, parseDiffID } from '../../src/oci/digest.ts';
 import type { History } from '../../src/oci/image.ts';
 import type { PlannedStage } from '../../src/plan/step.ts';
-import { assembleImage, type AssembleOptions } from '../../src/solve/assemble.ts';
+import { assembleImage, assembleIndex, type AssembleOptions } from '../../src/solve/assemble.ts';
 import type { BaseImage } from '../../src/solve/layer.ts';
 import type { LayerBlob } from '../../src/solve/layer-blobs.ts';
 import { configStep, imageOf, LAYER, stageOf, stepOf, workdirStep } from './stage.ts';
@@ -143,6 +143,35 @@ describe('assembleImage()', () => {
     const stage = stageOf([]);
     const of = (labels: Record<string, string>) => assemble(stage, [], { labels }).configBytes;
     assert.deepEqual(of({ x: '1', a: '2' }), of({ a: '2', x: '1' }));
+  });
+
+  it('tells an index what the config knows of the platform, and no more (MP-1)', () => {
+    const platform = { os: 'windows', architecture: 'amd64' };
+    const version = { 'os.version': '10.0.20348.1', 'os.features': ['win32k'] };
+    const base = stageOf([]);
+    const windows = assemble({ ...base, config: { ...base.config, ...platform, ...version } }, [], {
+      platform,
+    });
+    assert.deepEqual(windows.descriptor.platform, { ...platform, ...version });
+    const arm = { os: 'linux', architecture: 'arm', variant: 'v7' };
+    const images = [
+      assemble({ ...base, config: { ...base.config, ...arm } }, [], { platform: arm }),
+      windows,
+    ];
+    const { bytes, descriptor } = assembleIndex(images.map((image) => image.descriptor));
+    const text = new TextDecoder().decode(bytes);
+    assert.deepEqual(descriptor, {
+      mediaType: MEDIA_TYPE.index,
+      digest: digestOf(text),
+      size: bytes.length,
+    });
+    const index = {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPE.index,
+      manifests: images.map((image) => image.descriptor),
+    };
+    assert.equal(text, JSON.stringify(index, null, 2), 'LAY-7');
+    assert.deepEqual(images[0]?.descriptor.platform, arm);
   });
 
   it('says nothing of labels or times that there are not', () => {
