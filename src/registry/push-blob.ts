@@ -15,6 +15,8 @@ export interface BlobOptions {
 
 /** Uploads of one blob. More would be a registry that takes none. */
 const MAX_UPLOADS = 5;
+/** A wrong digest is the file's fault as often as the way's. */
+const MAX_DAMAGED = 2;
 
 /** Brings a blob into the target's repository. @throws ERR_REGISTRY_*, ERR_DIGEST_MISMATCH, ERR_LAYER_INVALID */
 export async function pushBlob(blob: BlobFile, { target, from }: BlobOptions): Promise<void> {
@@ -24,14 +26,15 @@ export async function pushBlob(blob: BlobFile, { target, from }: BlobOptions): P
   const [mount] = from;
   let opened = mount === undefined ? undefined : await tryMount(blob, mount, { target, budget });
   if (opened === 'mounted') return;
+  let damaged = 0;
   for (let uploads = 1; ; uploads++) {
     opened ??= await openUpload(target, budget);
     const { location, home } = opened;
     const failure = await sendBlob({ blob, target, budget, home, location });
     if (failure === undefined) return;
-    // A wrong digest is the file's fault as often as the way's.
-    const last = isWrongDigest(failure) ? 2 : MAX_UPLOADS;
-    if (uploads >= last || !(await budget.pause(target.signal))) throw failure;
+    if (isWrongDigest(failure)) damaged++;
+    const isOver = uploads >= MAX_UPLOADS || damaged >= MAX_DAMAGED;
+    if (isOver || !(await budget.pause(target.signal))) throw failure;
     // Its answer may have been lost, and not the upload.
     if (await isThere(blob, target, budget)) return;
     opened = undefined;
@@ -48,6 +51,7 @@ async function isThere(
   const path = `blobs/${digest}`;
   const response = await sendPush(target, { method: 'HEAD', path, accept: [404], budget });
   response.body.destroy();
+  budget.progress();
   return response.status !== 404;
 }
 
@@ -56,6 +60,7 @@ async function openUpload(target: PushTarget, budget: RetryBudget): Promise<Open
   const response = await sendPush(target, {
     ...{ method: 'POST', path: 'blobs/uploads/', headers, budget },
   });
+  budget.progress();
   return await openedBy(response, target);
 }
 

@@ -14,6 +14,8 @@ export interface PushTarget {
   readonly reference: Reference;
   /** Plain HTTP and unknown certificates will do. */
   readonly insecure?: boolean | undefined;
+  /** Up to this size a blob is one PUT, which can be repeated as it is. */
+  readonly small: number;
   readonly signal: AbortSignal;
 }
 

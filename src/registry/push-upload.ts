@@ -24,8 +24,6 @@ export interface BlobFile {
   readonly origin?: string | undefined;
 }
 
-/** Up to this size a blob is one PUT, which can be repeated as it is. */
-const SMALL = 4 * 1024 * 1024;
 /** For what stands before a registry and takes no large requests. */
 const PART = 16 * 1024 * 1024;
 const READ_BUFFER = 1024 * 1024;
@@ -58,7 +56,7 @@ interface Progress {
  */
 export async function sendBlob(upload: Upload): Promise<TsbuildError | undefined> {
   const { size, path } = upload.blob;
-  if (size <= SMALL) return await finish(upload, await readFile(path));
+  if (size <= upload.target.small) return await finish(upload, await readFile(path));
   const progress: Progress = { offset: 0, sent: 0, part: Infinity };
   while (progress.offset < size) {
     const lost = await sendPart(upload, progress);

@@ -21,6 +21,8 @@ export interface PushDestination {
 
 export interface PushOptions {
   readonly client: RegistryClient;
+  /** Up to so many bytes a blob is sent in one request, from memory. */
+  readonly small?: number;
   readonly signal: AbortSignal;
 }
 
@@ -44,11 +46,12 @@ export interface Pusher {
   close(): Promise<void>;
 }
 
+const SMALL = 4 * 1024 * 1024;
 /** Uploads to one registry at a time, besides its documents (LAY-6). */
 const UPLOADS = 4;
 
 /** Opens nothing: the first request does. */
-export function createPusher({ client, signal }: PushOptions): Pusher {
+export function createPusher({ client, small = SMALL, signal }: PushOptions): Pusher {
   const stop = new AbortController();
   const stopping = AbortSignal.any([signal, stop.signal]);
   const blobs = new Map<string, Promise<void>>();
@@ -57,7 +60,7 @@ export function createPusher({ client, signal }: PushOptions): Pusher {
   const holders = new Map<string, Set<string>>();
 
   const targetOf = ({ reference, insecure }: PushDestination): PushTarget => ({
-    ...{ client, reference, insecure, signal: stopping },
+    ...{ client, reference, insecure, small, signal: stopping },
   });
   const bring = async (blob: BlobFile, destination: PushDestination): Promise<void> => {
     const { registry, repository } = destination.reference;

@@ -25,14 +25,17 @@ export interface FaultOptions {
   readonly faults: number;
   /** Of these kinds alone. */
   readonly kinds?: readonly string[];
+  /** Further kinds, by name. */
+  readonly more?: Readonly<Record<string, Fault>>;
 }
 
 /** Starts one before `registry`. The test has to close it. */
 export async function startFaultyRegistry(
   registry: TestRegistry,
-  { seed, faults, kinds }: FaultOptions,
+  { seed, faults, kinds, more = {} }: FaultOptions,
 ): Promise<FaultyRegistry> {
   const random = mulberry(seed);
+  const known: Readonly<Record<string, Fault>> = { ...FAULTS, ...more };
   const injected: string[] = [];
   const elsewhere: { path: string; authorization?: string }[] = [];
   const rows = new Map<string, number>();
@@ -53,18 +56,18 @@ export async function startFaultyRegistry(
     const exchange: Exchange = { request, response, registry, host, random };
     if (fault === undefined) {
       const answer = await forward(exchange);
-      // A 401 is half of an answer.
-      if (answer.status !== 401) rows.delete(what);
+      // A 401 is half of an answer, and uploads of several blobs begin with the same request.
+      if (answer.status !== 401 && method !== 'POST') rows.delete(what);
       return await send(response, answer);
     }
-    await FAULTS[fault]?.spoil(exchange);
+    await known[fault]?.spoil(exchange);
   }
 
   function choose(what: string): string | undefined {
     const row = rows.get(what) ?? 0;
     const isOver = injected.length >= faults || row >= MAX_ROW || random() < 0.5;
-    const fit = Object.keys(FAULTS).filter(
-      (name) => FAULTS[name]?.fits.test(what) === true && (kinds?.includes(name) ?? true),
+    const fit = Object.keys(known).filter(
+      (name) => known[name]?.fits.test(what) === true && (kinds?.includes(name) ?? true),
     );
     const name = isOver ? undefined : fit[Math.floor(random() * fit.length)];
     if (name === undefined) return undefined;
@@ -98,13 +101,13 @@ export interface Exchange {
   readonly random: () => number;
 }
 
-interface Fault {
+export interface Fault {
   /** `METHOD /path` of requests that it can befall. */
   readonly fits: RegExp;
   spoil(exchange: Exchange): Promise<void>;
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | readonly string[]>;
   readonly body: Buffer;
@@ -235,7 +238,11 @@ async function sendOther(exchange: Exchange, change: (body: Buffer) => Buffer): 
   await send(exchange.response, { ...answer, body });
 }
 
-async function send(response: ServerResponse, { status, headers, body }: Answer): Promise<void> {
+/** Passes an answer on. */
+export async function send(
+  response: ServerResponse,
+  { status, headers, body }: Answer,
+): Promise<void> {
   const isHead = response.req.method === 'HEAD';
   const length = isHead ? {} : { 'content-length': String(body.length) };
   response.writeHead(status, { ...headers, ...length } as Record<string, string>).end(body);
@@ -244,9 +251,14 @@ async function send(response: ServerResponse, { status, headers, body }: Answer)
 const HOP_BY_HOP = ['connection', 'keep-alive', 'transfer-encoding'];
 
 /** What the registry answers, whole, with its own address replaced by ours. */
-export async function forward({ request, registry, host }: Exchange): Promise<Answer> {
-  const body = await buffer(request);
-  const { method, url: path, headers } = request;
+export async function forward(
+  { request, registry, host }: Exchange,
+  change?: (body: Buffer) => Buffer,
+): Promise<Answer> {
+  const sent = await buffer(request);
+  const body = change?.(sent) ?? sent;
+  const { method, url: path } = request;
+  const headers = { ...request.headers, ...(change && { 'content-length': String(body.length) }) };
   const [hostname, port] = registry.host.split(':');
   return await new Promise((resolve, reject) => {
     const asked = ask({ hostname, port, method, path, headers, agent: false }, (answer) => {

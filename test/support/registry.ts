@@ -233,7 +233,7 @@ function isAllowed(request: IncomingMessage, repository: string, state: State): 
   if (auth === 'basic') return authorization === expectedBasic(state.options);
   const token = state.tokens.get(authorization.replace(/^Bearer /, ''));
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  const wanted = new RegExp(`^repository:${repository}:${isRead ? 'pull' : 'pull,push'}`);
+  const wanted = new RegExp(`(?:^| )repository:${repository}:${isRead ? 'pull' : 'pull,push'}`);
   return token !== undefined && token.until > Date.now() && wanted.test(token.scope);
 }
 
@@ -267,7 +267,7 @@ async function issueToken(
   }
   const { lifetime = 300 } = options;
   const token = randomUUID();
-  const scope = (request.method === 'POST' ? form : url.searchParams).get('scope') ?? '';
+  const scope = (request.method === 'POST' ? form : url.searchParams).getAll('scope').join(' ');
   tokens.set(token, { scope, until: Date.now() + lifetime * 1000 });
   const key = request.method === 'POST' ? 'access_token' : 'token';
   response.end(JSON.stringify({ [key]: token, expires_in: lifetime }));
