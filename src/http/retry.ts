@@ -1,6 +1,7 @@
 /** When to try again, how often, and how long to wait before. */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { connectionCode } from './connection-code.ts';
 import type { HttpResponse } from './transport.ts';
 
 /** The tries that one blob or document has. */
@@ -101,9 +102,3 @@ const RETRIED: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
 ]);
-
-/** The code of a failed connection; empty when it has none. */
-export function connectionCode(error: unknown): string {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
-  return typeof error.code === 'string' ? error.code : '';
-}

@@ -132,7 +132,11 @@ async function openDispatcher(
     const { default: Agent } = await import('undici/lib/dispatcher/agent.js');
     return new Agent({ ...common, connect: { timeout: CONNECT_TIMEOUT, ...tls } });
   }
-  const { default: ProxyAgent } = await import('undici/lib/dispatcher/proxy-agent.js');
+  const [{ default: ProxyAgent }, { default: Pool }, { default: connect }] = await Promise.all([
+    import('undici/lib/dispatcher/proxy-agent.js'),
+    import('undici/lib/dispatcher/pool.js'),
+    import('undici/lib/api/api-connect.js'),
+  ]);
   // A proxy of https has a certificate as well; that the registry's does not count is no reason to trust it.
   const proxyTls = await tlsOptions({
     settings: undefined,
@@ -140,6 +144,8 @@ async function openDispatcher(
     isUnverified: false,
   });
   return new ProxyAgent({
+    // Only undici's index gives every dispatcher its methods.
+    clientFactory: (origin, options) => Object.assign(new Pool(origin, options), { connect }),
     ...{ ...common, uri: proxy, requestTls: tls, proxyTls, connectTimeout: CONNECT_TIMEOUT },
   });
 }

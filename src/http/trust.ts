@@ -1,7 +1,7 @@
 /** Whom a connection trusts, and as whom it connects. */
 
 import type { SecureContext } from 'node:tls';
-import { connectionCode } from './retry.ts';
+import { connectionCode } from './connection-code.ts';
 
 /** What a host needs besides the usual, in PEM. */
 export interface TlsSettings {

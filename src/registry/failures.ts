@@ -1,7 +1,7 @@
 /** What registries answer, and how connections fail, in our words. */
 
 import { TsbuildError } from '../errors.ts';
-import { connectionCode } from '../http/retry.ts';
+import { connectionCode } from '../http/connection-code.ts';
 import { type HttpResponse, readBody } from '../http/transport.ts';
 
 /** Specified errors are small; a storage's HTML page need not be read whole. */
@@ -98,10 +98,13 @@ function connectionHint(code: string): string {
     return 'The host name cannot be resolved. Check its spelling, and the network.';
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET)/.test(code)) {
-    return 'Its certificate is not trusted. Name its authority in NODE_EXTRA_CA_CERTS.';
+    return 'Its certificate is not trusted. Name its authority in NODE_EXTRA_CA_CERTS, or in certs.d.';
+  }
+  if (/UND_ERR_(?:ABORTED|PRX)/.test(code)) {
+    return 'The proxy of HTTPS_PROXY or HTTP_PROXY refuses. Check its address, user and password.';
   }
   if (/SSL|EPROTO/.test(code))
-    return 'It does not speak TLS. Plain HTTP is used for loopback only.';
+    return 'It does not speak TLS. For plain HTTP name it with --insecure-registry.';
   return 'Check the network, and whether the registry is up.';
 }
 

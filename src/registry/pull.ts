@@ -2,7 +2,7 @@
 
 import { hasCode, TsbuildError } from '../errors.ts';
 import { isConnectionCut, type RetryBudget } from '../http/retry.ts';
-import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import { MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, digestOf, isDigest, parseDigest, verifyBytes } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';

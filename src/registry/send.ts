@@ -1,6 +1,7 @@
 /** One request to one endpoint: its scheme, who we are to it, and where it sends us. */
 
 import { TsbuildError } from '../errors.ts';
+import { connectionCode } from '../http/connection-code.ts';
 import { isConnectionCut } from '../http/retry.ts';
 import { discardBody, type HttpResponse, type Transport } from '../http/transport.ts';
 import { familiarName } from '../oci/reference.ts';
@@ -34,7 +35,10 @@ export function createSender({ transport, authorizer, settings }: SenderOptions)
       const tell = { request, access, transport, authorizer, isUnverified };
       const { path } = request;
       if (path instanceof URL) {
-        const home = path.host === host ? path.origin : originOf('https:', host);
+        // Credentials do not follow a registry that leads from HTTPS to plain HTTP.
+        const mayBePlain = isUnverified || endpoint.security === 'plain';
+        const isHome = path.host === host && (path.protocol === 'https:' || mayBePlain);
+        const home = isHome ? path.origin : originOf('https:', host);
         return await sendAuthorized(path, { ...tell, home });
       }
       const schemes = schemesOf(endpoint, { isOwn, isInsecure: isUnverified });
@@ -43,7 +47,7 @@ export function createSender({ transport, authorizer, settings }: SenderOptions)
         const url = new URL(`${home}/v2/${endpoint.repository}/${path}`);
         return await sendAuthorized(url, { ...tell, home });
       };
-      const key = `${endpoint.security} ${host}`;
+      const key = JSON.stringify([host, schemes]);
       const scheme = known.get(key);
       if (scheme !== undefined) return await sendBy(scheme);
       const found = await firstThatSpeaks(schemes, sendBy, request.signal);
@@ -92,9 +96,17 @@ async function firstThatSpeaks(
     return { scheme: other ?? scheme, response };
   } catch (error) {
     signal.throwIfAborted();
-    if (first !== undefined) return first;
+    if (first !== undefined) {
+      if (isNoTls(error)) return first;
+      throw error;
+    }
     throw isConnectionCut(error) && !isConnectionCut(failure) ? error : failure;
   }
+}
+
+/** What a server of plain HTTP makes of a TLS client. */
+function isNoTls(error: unknown): boolean {
+  return /^EPROTO$|^ERR_SSL_(?:WRONG_VERSION|PACKET_LENGTH|UNEXPECTED)/.test(connectionCode(error));
 }
 
 interface Telling {

@@ -5,10 +5,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { hasCode } from '../../src/errors.ts';
 import { parseReference } from '../../src/oci/reference.ts';
-import {
-  createRegistryClient,
-  type RegistryClientOptions,
-} from '../../src/registry/client.ts';
+import { createRegistryClient, type RegistryClientOptions } from '../../src/registry/client.ts';
 import type { RegistryRequest } from '../../src/registry/request.ts';
 import { makeImage } from '../support/image.ts';
 import {

@@ -3,7 +3,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -20,16 +20,40 @@ export interface DockerRegistry {
   readonly close: () => Promise<void>;
 }
 
+export interface DockerRegistryOptions {
+  /** TLS; with `clients`, an authority, only for those that have a certificate of it. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clients?: string };
+  /** Only "ann" with the password "se:cret-password" gets in. */
+  readonly hasUsers?: boolean;
+}
+
+/** Of "se:cret-password", by bcrypt. */
+const HTPASSWD = 'ann:$2b$04$pu5CttUlrz9pVC/yNj.uIuYNCoHffeiQ/StlYsiga95XuzGIxO4bu\n';
+
 /** Starts one that keeps its data in `folder`. */
-export async function startDockerRegistry(folder: string): Promise<DockerRegistry> {
+export async function startDockerRegistry(
+  folder: string,
+  { tls, hasUsers = false }: DockerRegistryOptions = {},
+): Promise<DockerRegistry> {
   const address = `127.0.0.1:${await freePort()}`;
   const config = join(folder, 'registry.json'); // YAML is a superset
   const settings = {
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(folder, 'registry') } },
-    http: { addr: address },
+    http: {
+      addr: address,
+      ...(tls !== undefined && {
+        tls: {
+          certificate: tls.cert,
+          key: tls.key,
+          ...(tls.clients !== undefined && { clientcas: [tls.clients] }),
+        },
+      }),
+    },
+    ...(hasUsers && { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } }),
   };
+  if (hasUsers) await writeFile(join(folder, 'htpasswd'), HTPASSWD);
   await writeFile(config, JSON.stringify(settings));
   const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
   const ended = once(child, 'exit');
@@ -62,8 +86,10 @@ async function freePort(): Promise<number> {
 async function waitUntilReady(address: string, hasEnded: () => boolean): Promise<void> {
   for (let attempt = 0; attempt < 100 && !hasEnded(); attempt++) {
     try {
-      const response = await fetch(`http://${address}/v2/`);
-      await response.arrayBuffer();
+      const [host = '', port] = address.split(':');
+      const socket = connect(Number(port), host);
+      await once(socket, 'connect');
+      socket.destroy();
       return;
     } catch {
       await sleep(50); // not listening yet

@@ -21,12 +21,16 @@ export interface EndpointSettings {
   readonly insecure: readonly string[];
 }
 
-/** For a push: never a mirror. */
-export function pushEndpoint(reference: Reference, settings: EndpointSettings): Endpoint {
+/** For a push: never a mirror. None: the settings forbid it. */
+export function pushEndpoints(
+  reference: Reference,
+  settings: EndpointSettings,
+): readonly Endpoint[] {
   const { registry, repository } = reference;
   const rule = findRule(settings.rules, `${registry}/${repository}`);
-  const isInsecure = rule?.isInsecure === true || isListed(registry, settings);
-  return { registry, repository, security: isInsecure ? 'insecure' : 'secure', isMirror: false };
+  if (rule?.isBlocked === true) return [];
+  const isInsecure = rule?.isInsecure === true;
+  return [endpoint({ registry, repository }, { isInsecure, isMirror: false }, settings)];
 }
 
 /** For a pull: mirrors in their order, the registry itself last. None: the settings forbid it. */

@@ -4,7 +4,7 @@ import type { TlsSettings } from '../../http/trust.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { findCertificates, readCertificates } from './certificates.ts';
 import { readDaemonSettings } from './daemon-json.ts';
-import { type Endpoint, type EndpointSettings, pullEndpoints, pushEndpoint } from './endpoints.ts';
+import { type Endpoint, type EndpointSettings, pullEndpoints, pushEndpoints } from './endpoints.ts';
 import {
   certificateDirectories,
   daemonFiles,
@@ -29,7 +29,7 @@ export function openSettings(places: SettingsPlaces): RegistrySettings {
       loading ??= readEndpointSettings(places);
       const settings = await loading;
       const isPull = access === 'pull';
-      return isPull ? pullEndpoints(reference, settings) : [pushEndpoint(reference, settings)];
+      return (isPull ? pullEndpoints : pushEndpoints)(reference, settings);
     },
     tls(host) {
       const known = certificates.get(host) ?? readTls(places, host);
