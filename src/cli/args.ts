@@ -17,6 +17,8 @@ export interface Flags extends RunFlags {
   readonly tag: readonly string[];
   readonly output: readonly string[];
   readonly push?: boolean;
+  readonly load?: boolean;
+  readonly annotation: readonly string[];
   readonly iidfile?: string;
   readonly metadataFile?: string;
   readonly target?: string;
@@ -138,7 +140,7 @@ function createProgram(): Command {
 const NOT_OF_LISTS = ['--check', '--fix', '--call', '--quiet', '--progress'];
 /** These change nothing in a list; whoever types a build's command line may leave them there. */
 const WITHOUT_EFFECT =
-  /^--(?:tag|output|push|iidfile|metadata-file|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
+  /^--(?:tag|output|push|load|annotation|iidfile|metadata-file|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
 
 function createContextProgram(): Command {
   const program = new Command('tsbuild context ls')
@@ -178,6 +180,8 @@ function createOptions(): readonly Option[] {
     list('-t, --tag <name>', 'the image name, e.g. registry.example/app:1.2'),
     list('-o, --output <output>', 'where the image goes, e.g. type=oci,dest=image.tar'),
     new Option('--push', 'push the image to its names'),
+    new Option('--load', "load the image into docker's engine, or podman"),
+    list('--annotation <annotation>', '[PLACE:]KEY=VALUE in the manifest or index'),
     new Option('--iidfile <file>', "write the image's id there"),
     new Option('--metadata-file <file>', 'write digests and names there, as JSON'),
     new Option('--target <stage>', 'the stage to build (default: the last)'),

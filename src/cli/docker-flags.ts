@@ -32,14 +32,12 @@ const NO_ATTESTATIONS = 'This version attaches no attestations: leave the flag o
 
 /** Refused: to ignore one would silently give another result than the user asked for. */
 const REFUSED: Readonly<Record<string, string>> = {
-  '--load': 'Write the image with "-o type=oci,dest=image.tar" and load it with "skopeo copy".',
   '--cache-from <source>': NEEDS_SHARED_CACHE,
   '--cache-to <destination>': NEEDS_SHARED_CACHE,
   '--attest <attestation>': NO_ATTESTATIONS,
   '--provenance <value>': NO_ATTESTATIONS,
   '--sbom <value>': NO_ATTESTATIONS,
   '--print <what>': 'Only building is there yet.',
-  '--annotation <annotation>': 'Use "--label" for what belongs to the image.',
   '--squash': 'Copy the result into a stage of its own: "FROM scratch", "COPY --from=…".',
   '--policy <policy>': 'Pin base images by digest in the Dockerfile.',
 };

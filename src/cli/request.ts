@@ -37,6 +37,8 @@ export async function createRequest(flags: Flags, environment: Environment): Pro
     insecureRegistries: flags.insecureRegistry,
     outputs: flags.output,
     push: flags.push,
+    load: flags.load,
+    annotations: flags.annotation,
     buildContexts: readBuildContexts(flags.buildContext),
     platform: platformOf(flags.platform, environment),
     ...(await readSecrets(flags.secret, environment)),

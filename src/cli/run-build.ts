@@ -52,7 +52,9 @@ function createDisplay(kind: ProgressKind): (event: BuildEvent) => void {
 /** BXS-3: an archive on a terminal helps nobody. */
 function refuseTerminal(outputs: NonNullable<BuildOptions['outputs']>): void {
   const isStdout = (output: unknown): boolean =>
-    typeof output === 'string' && (output === '-' || /(^|,)dest=-(,|$)/.test(output));
+    typeof output === 'string' &&
+    (/^-$|(^|,)dest=-(,|$)/.test(output) ||
+      (/(^|,)type=tar(,|$)/.test(output) && !/dest=/.test(output)));
   if (process.stdout.isTTY && outputs.some(isStdout)) {
     throw usage('Cannot write the image to a terminal', 'Redirect it, e.g. "> image.tar".');
   }

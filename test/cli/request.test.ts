@@ -31,6 +31,7 @@ describe('createRequest()', () => {
       buildContexts: {},
       secrets: {},
       addHosts: [],
+      annotations: [],
       ulimits: [],
       noCache: false,
       noCacheFilter: [],
