@@ -73,7 +73,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     sandbox: { ...options.sandbox, resolver: await readHostResolver() },
     executions: new Once<Executed>(),
     // Its failure is seen again, and reported, when the image asks for the same work.
-    background: (work) => void work.catch(() => undefined),
+    background: (work) => session.background.add(work),
     onBlob: options.onBlob,
     mountable: new Once<string>(),
     findings: new Findings(store),

@@ -85,3 +85,21 @@ export class Once<T> {
     await Promise.allSettled(this.#results.values());
   }
 }
+
+/** Work that goes on beside everything else, and whose failure somebody else hears of. */
+export class Background {
+  readonly #works = new Set<Promise<unknown>>();
+
+  add(work: Promise<unknown>): void {
+    const settled: Promise<unknown> = work.then(
+      () => this.#works.delete(settled),
+      () => this.#works.delete(settled),
+    );
+    this.#works.add(settled);
+  }
+
+  /** Waits until all of it is over, also what it adds meanwhile. */
+  async settled(): Promise<void> {
+    while (this.#works.size > 0) await Promise.all(this.#works);
+  }
+}

@@ -11,7 +11,7 @@ import { createRegistryClient, type RegistryClient, settingsPlaces } from '../re
 import { Helpers } from './helpers.ts';
 import { Layers } from './layers.ts';
 import type { Isolation, Machine } from './rungs.ts';
-import { Limiter } from './schedule.ts';
+import { Background, Limiter } from './schedule.ts';
 import { SecretGuard } from './secret-guard.ts';
 import { checkSshSources, SshAgents, type SshSources } from './ssh-agents.ts';
 
@@ -49,6 +49,7 @@ export interface Session {
   readonly guard: SecretGuard;
   readonly runs: Limiter;
   readonly jobs: Limiter;
+  readonly background: Background;
   /** Waits for whatever is under way, ends the helpers, removes temporary files. */
   close(): Promise<void>;
 }
@@ -76,6 +77,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const helpers = openHelpers((message) => progress.notice('info', message));
   const jobs = new Limiter(options.concurrency ?? availableParallelism());
   const compression = new Limiter(options.concurrency ?? availableParallelism());
+  const background = new Background();
   const guard = new SecretGuard(store);
   const layers = new Layers({ store, workspace, helpers, jobs, compression, guard, signal });
   const ssh = new SshAgents(options.ssh, workspace.path);
@@ -98,9 +100,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     guard,
     runs: new Limiter(options.concurrency ?? Math.max(MIN_RUNS, availableParallelism())),
     jobs,
+    background,
     close: async () => {
       // Each in turn, whatever becomes of the one before: the later ones need its things to be gone.
       try {
+        await background.settled();
         await ssh.close();
         await pusher.close();
         await layers.close();

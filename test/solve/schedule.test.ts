@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { Limiter, Once, runTogether, type Task } from '../../src/solve/schedule.ts';
+import { Background, Limiter, Once, runTogether, type Task } from '../../src/solve/schedule.ts';
 
 /** A task that ends when it is told to stop, and cleans up for a while. */
 function stubborn(log: string[], name: string): Task<string> {
@@ -193,5 +193,21 @@ describe('Once', () => {
     failing.catch(() => undefined);
     await once.settled();
     assert.equal(done, 2);
+  });
+});
+
+describe('Background', () => {
+  it('is settled when all of it is over, also what failed and what came later', async () => {
+    const background = new Background();
+    const done: string[] = [];
+    const slow = async (name: string) => {
+      await setTimeout(5);
+      done.push(name);
+    };
+    background.add(slow('one').then(() => background.add(slow('two'))));
+    background.add(slow('bad').then(() => Promise.reject(new Error('no'))));
+    await background.settled();
+    assert.deepEqual(done, ['one', 'bad', 'two']);
+    await background.settled();
   });
 });
