@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Account, whyNoAccount, withAccount } from '../support/accounts.ts';
 import { whyNoCorpus } from '../support/corpus.ts';
+import { freePort } from '../support/free-port.ts';
 import { missing } from '../support/missing.ts';
 import { THREE_ACCOUNTS } from '../support/three-accounts.ts';
 import { type BuildCase, complaints, readExceptions, readVerdicts } from './verdict.ts';
@@ -53,8 +54,19 @@ async function replay(account: Account, args: readonly string[]): Promise<string
   const command = join(account.home, 'tsbuild.sh');
   await mkdir(work);
   await writeFile(command, commandOf(account));
+  const port = await freePort();
+  await mirrorDockerHub(account, port);
   const replayer = join(CORPUS, 'run/replay_builds.py');
-  const flags = ['-v', '--disagree', '--base-mode', 'context', '--cmd', `sh ${command}`];
+  const flags = [
+    '-v',
+    '--disagree',
+    '--base-mode',
+    'context',
+    '--registry-port',
+    `${port}`,
+    '--cmd',
+    `sh ${command}`,
+  ];
   const child = spawn('python3', [replayer, ...flags, ...args], {
     env: { ...account.env, TMPDIR: work },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -66,6 +78,15 @@ async function replay(account: Account, args: readonly string[]): Promise<string
   await closed;
   await rmdir(work);
   return output;
+}
+
+/** As users do who may not pull from Docker Hub: the replayer's registry has what its cases need of it. */
+async function mirrorDockerHub({ home }: Account, port: number): Promise<void> {
+  const folder = join(home, '.config/containers');
+  await mkdir(folder, { recursive: true });
+  const mirror = `location = "127.0.0.1:${port}"\ninsecure = true`;
+  const text = `[[registry]]\nlocation = "docker.io"\n[[registry.mirror]]\n${mirror}\n`;
+  await writeFile(join(folder, 'registries.conf'), text);
 }
 
 /**

@@ -3,8 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../../src/errors.ts';
@@ -14,21 +12,13 @@ import {
   type RegistryClient,
   registrySource,
 } from '../../src/registry/index.ts';
+import { freePort } from '../support/free-port.ts';
 import { makeImage, makeIndex, type TestBlob, type TestImage } from '../support/image.ts';
 import { withDirectory } from '../support/temporary.ts';
 
 const PROGRAM = '/usr/bin/docker-registry';
 const AMD64 = { os: 'linux', architecture: 'amd64' };
 const signal = new AbortController().signal;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Starts Debian's registry on a directory of its own. */
 async function serve(directory: string, port: number): Promise<ChildProcess> {
