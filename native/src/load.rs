@@ -3,6 +3,7 @@
 
 use crate::cancel::Cancel;
 use crate::chunk::{CHUNK_SIZE, Pool, Slice};
+use crate::content_hash::ContentHash;
 use crate::entry::{Digest, Entry, Kind};
 use crate::error::Error;
 use crate::index::IndexReader;
@@ -162,7 +163,7 @@ impl Loader<'_> {
     ) -> Result<(), Error> {
         let send = |piece| output.send(Ok(vec![piece])).map_err(|_| Error::Cancelled);
         let mut source = self.places.source(entry)?;
-        let mut digest = Sha256::new();
+        let mut digest = ContentHash::new();
         send(Piece::Entry(entry.clone()))?;
         let mut left = entry.size();
         while left > 0 {
@@ -170,12 +171,12 @@ impl Loader<'_> {
             let mut bytes = self.pool.take();
             bytes.resize(left.min(CHUNK_SIZE as u64) as usize, 0);
             source.fill(&mut bytes)?;
-            digest.update(&bytes);
+            digest.update(&bytes, self.cancel)?;
             left -= bytes.len() as u64;
             send(Piece::Data(self.pool.chunk(bytes)))?;
         }
         source.expect_end()?;
-        let digest = digest.finalize().into();
+        let digest = digest.finish(self.cancel)?;
         send(Piece::End(verified(entry, &source, digest)?))
     }
 }

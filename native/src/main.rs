@@ -18,6 +18,7 @@ mod chunk;
 mod codec;
 mod command;
 mod compose;
+mod content_hash;
 mod decompress;
 mod device_group;
 mod entry;

@@ -4,7 +4,8 @@
 use crate::beneath::{is_gone, open_beneath};
 use crate::cancel::Cancel;
 use crate::chunk::CHUNK_SIZE;
-use crate::entry::{Digest, Kind};
+use crate::content_hash::ContentHash;
+use crate::entry::Kind;
 use crate::error::{Error, at};
 use crate::holes::HoleReader;
 use crate::ignore::Ignore;
@@ -16,7 +17,6 @@ use crate::stat_cache::{Fingerprint, StatCache, StatCacheWriter};
 use crate::walk::{Found, Walker, take_owner};
 use crate::xattr;
 use rustix::io::Errno;
-use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -325,20 +325,21 @@ impl Hasher<'_> {
         let mut file = HoleReader::new(file, &stat);
         let attributes = xattr::read(file.file().as_fd()).map_err(at(&shown, Error::Stat))?;
         entry.xattrs = attributes.kept;
-        let mut content = Sha256::new();
+        let mut content = ContentHash::new();
         loop {
             self.cancel.check()?;
             match file.read(buffer).map_err(at(&shown, Error::Read))? {
                 0 => break,
-                length => content.update(&buffer[..length]),
+                length => content.update(&buffer[..length], self.cancel)?,
             }
         }
+        let found = content.finish(self.cancel)?;
         let stat = rustix::fs::fstat(file.file()).map_err(at(&shown, Error::Stat))?;
         if item.found.fingerprint != Some(Fingerprint::of(&stat)) {
             return Err(Error::ContentChanged { path: shown });
         }
         if let Kind::File { digest, .. } = &mut entry.kind {
-            *digest = Some(Digest::from(content.finalize()));
+            *digest = Some(found);
         }
         if self.format == DirectoryFormat::Layer {
             take_owner(entry, attributes.owner);
