@@ -2,33 +2,17 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { download as fetchOnce, type DownloadOptions } from '../../src/context/download.ts';
 import { hasCode, TsbuildError } from '../../src/errors.ts';
-import { type HttpServer, withHttp } from '../support/http-server.ts';
+import { openTransport } from '../../src/http/transport.ts';
+import { download, withServer } from '../support/downloads.ts';
+import { withHttp } from '../support/http-server.ts';
+import { startProxy } from '../support/proxy.ts';
 import { withDirectory } from '../support/temporary.ts';
 
 const { signal } = new AbortController();
-
-/** Without waiting between attempts. */
-async function download(url: string, to: string, options: DownloadOptions) {
-  const result = await fetchOnce(url, to, { delays: [], ...options });
-  assert.ok(result !== undefined);
-  return result;
-}
-
-/** A server that answers so, and a directory to download to. */
-async function withServer(
-  answer: RequestListener,
-  use: (url: string, directory: string, server: HttpServer) => Promise<void>,
-): Promise<void> {
-  await withHttp(answer, async (server) => {
-    await withDirectory((directory) => use(`${server.url}/file`, directory, server));
-  });
-}
 
 describe('download()', () => {
   it('writes the file, and tells its digest, size and time (CP-23)', async () => {
@@ -180,79 +164,6 @@ describe('download()', () => {
     );
   });
 
-  describe('tries again', () => {
-    it('after an answer that may change, and leaves nothing of the first one', async () => {
-      let attempts = 0;
-      await withServer(
-        (_, response) => {
-          if (attempts++ === 0) response.writeHead(503).end('a long page, not the file');
-          else response.end('file');
-        },
-        async (url, directory, { requests }) => {
-          const { size } = await download(url, join(directory, 'f'), { signal, delays: [0] });
-          assert.equal(size, 4);
-          assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'file');
-          assert.equal(requests.length, 2);
-        },
-      );
-    });
-    it('after a connection that is cut in the middle', async () => {
-      let count = 0;
-      await withServer(
-        (_, response) => {
-          if (count++ > 0) response.end('whole');
-          else {
-            response.writeHead(200, { 'content-length': 10 });
-            response.write('half', () => response.socket?.destroy());
-          }
-        },
-        async (url, directory) => {
-          await download(url, join(directory, 'f'), { signal, delays: [0] });
-          assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'whole');
-        },
-      );
-    });
-
-    it('not for ever, and says how often', async () => {
-      await withServer(
-        (_, response) => response.writeHead(500).end(),
-        async (url, directory, { requests }) => {
-          await assert.rejects(download(url, join(directory, 'f'), { signal, delays: [0, 0] }), {
-            code: 'ERR_DOWNLOAD_FAILED',
-            message: `Cannot download "${url}": the server answered 500 (tried 3 times)`,
-          });
-          assert.equal(requests.length, 3);
-          assert.deepEqual(await readdir(directory), []);
-        },
-      );
-    });
-
-    it('not after an answer that is meant', async () => {
-      await withServer(
-        (_, response) => response.writeHead(404).end(),
-        async (url, directory, { requests }) => {
-          await assert.rejects(download(url, join(directory, 'f'), { signal, delays: [0] }));
-          assert.equal(requests.length, 1);
-        },
-      );
-    });
-
-    it('not when it is aborted while it waits', async () => {
-      const controller = new AbortController();
-      const reason = new Error('enough');
-      await withServer(
-        (_, response) =>
-          response.writeHead(500).end(() => setImmediate(() => controller.abort(reason))),
-        async (url, directory) => {
-          const options = { signal: controller.signal, delays: [600_000] };
-          const downloading = download(url, join(directory, 'f'), options);
-          await assert.rejects(downloading, (error) => error === reason);
-          assert.deepEqual(await readdir(directory), []);
-        },
-      );
-    });
-  });
-
   const secrets = (id: string, text: string) => new Map([[id, Buffer.from(text)]]);
   const authorizations = [
     ['HTTP_AUTH_TOKEN_127.0.0.1', 'abc\n', 'Bearer abc'],
@@ -311,6 +222,25 @@ describe('download()', () => {
             assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'none');
           },
         );
+      },
+    );
+  });
+
+  it('goes through the proxy that the environment names, and tells nobody its password', async () => {
+    await withServer(
+      (request, response) => response.end(request.headers['proxy-authorization'] ?? 'none'),
+      async (url, directory) => {
+        const proxy = await startProxy(Number(new URL(url).port));
+        const environment = { HTTP_PROXY: proxy.url };
+        const transport = openTransport({ connections: 1, environment });
+        try {
+          await download('http://files.test/a', join(directory, 'f'), { signal, transport });
+          assert.equal(await readFile(join(directory, 'f'), 'utf8'), 'none');
+          assert.deepEqual(proxy.log, ['GET files.test/a']);
+        } finally {
+          await transport.close();
+          await proxy.close();
+        }
       },
     );
   });

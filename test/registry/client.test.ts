@@ -201,6 +201,48 @@ describe('createRegistryClient(), logging in', () => {
       },
     ));
 
+  it('renews a token that ends soon before it is refused (T-26)', () =>
+    withConfig(
+      { auth: 'bearer', lifetime: 5 },
+      (host) => ({ auths: { [host]: { auth: BASIC } } }),
+      async (send, registry) => {
+        await send();
+        await send();
+        assert.deepEqual(registry.log, [
+          'GET /v2/app/manifests/v1',
+          'GET /token +auth',
+          'GET /v2/app/manifests/v1 +auth',
+          'GET /token +auth',
+          'GET /v2/app/manifests/v1 +auth',
+        ]);
+      },
+    ));
+
+  it('gets one token for requests that are refused at once', () =>
+    withConfig(
+      { auth: 'bearer' },
+      (host) => ({ auths: { [host]: { auth: BASIC } } }),
+      async (send, registry) => {
+        await Promise.all(Array.from({ length: 5 }, () => send()));
+        assert.equal(registry.log.filter((line) => line.startsWith('GET /token')).length, 1);
+      },
+    ));
+
+  it('takes a token that may do too little for the last word', () =>
+    withConfig(
+      { auth: 'bearer' },
+      (host) => ({ auths: { [host]: { auth: BASIC } } }),
+      async (send, registry) => {
+        const realm = `Bearer realm="http://${registry.host}/token",service="test",scope="repository:app:pull"`;
+        const answer = (challenge: string) => ({
+          ...{ status: 401, headers: { 'www-authenticate': challenge } },
+        });
+        registry.faults.answers = [answer(realm), answer(`${realm},error="insufficient_scope"`)];
+        await assert.rejects(send(), (error) => hasCode(error, 'ERR_REGISTRY_DENIED'));
+        assert.equal(registry.log.filter((line) => line.startsWith('GET /token')).length, 1);
+      },
+    ));
+
   it('leaves the credentials behind at a redirect to another origin', () =>
     withConfig(
       { auth: 'basic' },
