@@ -29,8 +29,7 @@ export async function pushBlob(blob: BlobFile, { target, from }: BlobOptions): P
   let damaged = 0;
   for (let uploads = 1; ; uploads++) {
     opened ??= await openUpload(target, budget);
-    const { location, home } = opened;
-    const failure = await sendBlob({ blob, target, budget, home, location });
+    const failure = await sendBlob({ blob, target, budget, ...opened });
     if (failure === undefined) return;
     if (isWrongDigest(failure)) damaged++;
     const isOver = uploads >= MAX_UPLOADS || damaged >= MAX_DAMAGED;
@@ -41,7 +40,7 @@ export async function pushBlob(blob: BlobFile, { target, from }: BlobOptions): P
   }
 }
 
-type Opened = Pick<Upload, 'home' | 'location'>;
+type Opened = Pick<Upload, 'home' | 'least' | 'location'>;
 
 async function isThere(
   { digest }: BlobFile,
@@ -66,7 +65,8 @@ async function openUpload(target: PushTarget, budget: RetryBudget): Promise<Open
 
 async function openedBy(response: HttpResponse, target: PushTarget): Promise<Opened> {
   await discardBody(response.body);
-  return { home: response.url.origin, location: uploadAddress(response, target) };
+  const least = Number(response.headers['oci-chunk-min-length'] ?? 0) || 0;
+  return { home: response.url.origin, least, location: uploadAddress(response, target) };
 }
 
 /**

@@ -8,14 +8,21 @@ import type { RegistryClient } from './client.ts';
 import { type Asked, redactUrl } from './failures.ts';
 import type { RegistryRequest } from './request.ts';
 
+/** In bytes. */
+export interface PushSizes {
+  /** Up to this size a blob is one PUT, which can be repeated as it is. */
+  readonly small: number;
+  /** In one request, where what stands before a registry takes no larger ones. */
+  readonly part: number;
+}
+
 /** Where to push: of the reference, registry and repository count. */
 export interface PushTarget {
   readonly client: RegistryClient;
   readonly reference: Reference;
   /** Plain HTTP and unknown certificates will do. */
   readonly insecure?: boolean | undefined;
-  /** Up to this size a blob is one PUT, which can be repeated as it is. */
-  readonly small: number;
+  readonly sizes: PushSizes;
   readonly signal: AbortSignal;
 }
 

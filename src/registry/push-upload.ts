@@ -24,8 +24,6 @@ export interface BlobFile {
   readonly origin?: string | undefined;
 }
 
-/** For what stands before a registry and takes no large requests. */
-const PART = 16 * 1024 * 1024;
 const READ_BUFFER = 1024 * 1024;
 
 /** An upload that the registry has opened. */
@@ -36,6 +34,8 @@ export interface Upload {
   readonly budget: RetryBudget;
   /** The registry's own origin: an upload may be elsewhere, behind an address that is good for a while. */
   readonly home: string;
+  /** Bytes that a part must have, unless it is the last (OCI-Chunk-Min-Length). */
+  readonly least: number;
   /** Where it goes on. Each answer may say another place. */
   location: URL;
 }
@@ -56,7 +56,7 @@ interface Progress {
  */
 export async function sendBlob(upload: Upload): Promise<TsbuildError | undefined> {
   const { size, path } = upload.blob;
-  if (size <= upload.target.small) return await finish(upload, await readFile(path));
+  if (size <= upload.target.sizes.small) return await finish(upload, await readFile(path));
   const progress: Progress = { offset: 0, sent: 0, part: Infinity };
   while (progress.offset < size) {
     const lost = await sendPart(upload, progress);
@@ -83,9 +83,9 @@ async function sendPart(upload: Upload, progress: Progress): Promise<TsbuildErro
   const { status } = response;
   if (status < 300) return await advance(upload, progress, { response, end });
   const failure = await answerFailure(response, askedOf(target));
-  if (status === 413 && progress.part > PART) {
-    const { 'oci-chunk-min-length': least = '0' } = response.headers;
-    progress.part = Math.max(PART, Number(least) || 0);
+  const part = Math.max(target.sizes.part, upload.least);
+  if (status === 413 && progress.part > part) {
+    progress.part = part;
     return await findOffset(upload, progress);
   }
   if (isBusy(response)) {

@@ -9,7 +9,7 @@ import { formatReference, type Reference } from '../oci/reference.ts';
 import type { RegistryClient } from './client.ts';
 import { pushBlob } from './push-blob.ts';
 import type { PushContent, PushManifest } from './push-content.ts';
-import { checkDigest, type PushTarget, sendPush } from './push-request.ts';
+import { checkDigest, type PushSizes, type PushTarget, sendPush } from './push-request.ts';
 import type { BlobFile } from './push-upload.ts';
 
 /** A name to push to. Without a tag it is pushed by digest alone. */
@@ -21,8 +21,7 @@ export interface PushDestination {
 
 export interface PushOptions {
   readonly client: RegistryClient;
-  /** Up to so many bytes a blob is sent in one request, from memory. */
-  readonly small?: number;
+  readonly sizes?: PushSizes;
   readonly signal: AbortSignal;
 }
 
@@ -46,12 +45,12 @@ export interface Pusher {
   close(): Promise<void>;
 }
 
-const SMALL = 4 * 1024 * 1024;
+const SIZES: PushSizes = { small: 4 * 1024 * 1024, part: 16 * 1024 * 1024 };
 /** Uploads to one registry at a time, besides its documents (LAY-6). */
 const UPLOADS = 4;
 
 /** Opens nothing: the first request does. */
-export function createPusher({ client, small = SMALL, signal }: PushOptions): Pusher {
+export function createPusher({ client, sizes = SIZES, signal }: PushOptions): Pusher {
   const stop = new AbortController();
   const stopping = AbortSignal.any([signal, stop.signal]);
   const blobs = new Map<string, Promise<void>>();
@@ -60,7 +59,7 @@ export function createPusher({ client, small = SMALL, signal }: PushOptions): Pu
   const holders = new Map<string, Set<string>>();
 
   const targetOf = ({ reference, insecure }: PushDestination): PushTarget => ({
-    ...{ client, reference, insecure, small, signal: stopping },
+    ...{ client, reference, insecure, sizes, signal: stopping },
   });
   const bring = async (blob: BlobFile, destination: PushDestination): Promise<void> => {
     const { registry, repository } = destination.reference;

@@ -90,7 +90,7 @@ async function push(
       const places = { dockerConfig: directory };
       const client = createRegistryClient({ places, retryDelay: 1, attempts: tries });
       // Configs in one request, layers in parts.
-      const pusher = createPusher({ client, small: 50_000, signal });
+      const pusher = createPusher({ client, sizes: { small: 50_000, part: 50_000 }, signal });
       const reference = parseReference(`${faulty.host}/team/app:v1`);
       try {
         await pusher.push(await readContent({ directory }), [{ reference }], () => () => undefined);

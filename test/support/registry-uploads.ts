@@ -11,6 +11,10 @@ export interface Uploads {
   least?: number;
   /** The most bytes of a request. */
   most?: number;
+  /** The connection breaks after this many bytes of an upload, once. */
+  cutAfter?: number | undefined;
+  /** Uploads go on at this origin. */
+  elsewhere?: string;
   /** Uploads cannot be asked for how much they have. */
   isSilent?: boolean;
 }
@@ -38,7 +42,8 @@ export async function answerUpload(
   const opened = (id: string, status: number): void => {
     const size = uploads.open.get(id)?.length ?? 0;
     // Each answer names another place, and the old ones are no longer good.
-    const location = `/v2/${repository}/blobs/uploads/${id}?at=${size}%2f&x=`;
+    const { elsewhere = '' } = uploads;
+    const location = `${elsewhere}/v2/${repository}/blobs/uploads/${id}?at=${size}%2f&x=`;
     const range = `0-${Math.max(size - 1, 0)}`;
     const { least } = uploads;
     const minimum = least === undefined ? {} : { 'oci-chunk-min-length': String(least) };
@@ -46,7 +51,12 @@ export async function answerUpload(
   };
   const receive = async (id: string): Promise<Buffer> => {
     for await (const chunk of request as AsyncIterable<Buffer>) {
-      uploads.open.set(id, Buffer.concat([uploads.open.get(id) ?? Buffer.alloc(0), chunk]));
+      const bytes = Buffer.concat([uploads.open.get(id) ?? Buffer.alloc(0), chunk]);
+      const { cutAfter = Infinity } = uploads;
+      uploads.open.set(id, bytes.subarray(0, cutAfter));
+      if (bytes.length < cutAfter) continue;
+      uploads.cutAfter = undefined;
+      request.socket.resetAndDestroy();
     }
     return uploads.open.get(id) ?? Buffer.alloc(0);
   };
