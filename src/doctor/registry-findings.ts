@@ -39,17 +39,26 @@ async function credentials(places: SettingsPlaces): Promise<readonly Finding[]> 
   return [{ ...base, text, details: { file: paths[0] ?? null, files: paths } }];
 }
 
-/** The first file that has a login is used; ids are unique. */
+/** The first file that has a login is used. */
 function withoutRepeats(findings: readonly Finding[]): readonly Finding[] {
   const seen = new Set<string>();
+  return withFiles(findings).map((finding, number) => {
+    const id = findings[number]?.id ?? '';
+    const isFirst = !seen.has(id);
+    seen.add(id);
+    if (isFirst || id === 'credentials.error') return finding;
+    return { ...finding, status: 'info', text: `${finding.text}, which is not used` };
+  });
+}
+
+/** Ids are unique: where several files say the same, the later ones' have the file. */
+function withFiles(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Set<string>();
   return findings.map((finding) => {
-    if (!seen.has(finding.id)) {
-      seen.add(finding.id);
-      return finding;
-    }
+    const isFirst = !seen.has(finding.id);
+    seen.add(finding.id);
     const { file } = finding.details ?? {};
-    const id = `${finding.id}@${String(file)}`;
-    return { ...finding, id, status: 'info', text: `${finding.text}, which is not used` };
+    return isFirst ? finding : { ...finding, id: `${finding.id}@${String(file)}` };
   });
 }
 
@@ -116,7 +125,7 @@ async function settings(places: SettingsPlaces): Promise<readonly Finding[]> {
     const fix = error.hint ?? 'mend the file';
     return [{ id: 'mirrors', group: GROUP, status: 'no', text: error.message, fix }];
   }
-  return [...locations(report), ...insecure(report), ...certificates(report)];
+  return [...withFiles(locations(report)), ...insecure(report), ...certificates(report)];
 }
 
 function locations({ locations: all }: RegistrySettingsReport): readonly Finding[] {
@@ -153,7 +162,7 @@ function certificates({ certificates: all }: RegistrySettingsReport): readonly F
     id: `certs.${host}`,
     group: GROUP,
     status: 'ok',
-    text: `${host}: ${ca} more authorities${hasClient ? ", and a client's certificate," : ''} of ${directory}`,
+    text: `${host}: more authorities: ${ca}${hasClient ? ', a certificate of ours' : ''}, by ${directory}`,
     details: { host, directory, ca, client: hasClient },
   }));
 }
