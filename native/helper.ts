@@ -62,6 +62,8 @@ type Call<R extends Request> = Omit<R, 'verb'> & { readonly verb?: R['verb'] };
 
 /** An open helper. Its calls may overlap; how many at once is the caller's business. */
 export interface Helper {
+  /** As `Hello.noEmulation`. */
+  readonly noEmulation: string | undefined;
   scan(request: Call<ScanRequest>, options: CallOptions): Promise<ScanReply>;
   compose(request: Call<ComposeRequest>, options: CallOptions): Promise<ComposeReply>;
   extract(request: Call<ExtractRequest>, options: CallOptions): Promise<ExtractReply>;
@@ -83,13 +85,15 @@ export interface Helper {
  */
 export async function openHelper(options: HelperOptions): Promise<Helper> {
   const process = new HelperProcess(locateHelper(options.binary), options);
+  let noEmulation: string | undefined;
   try {
-    await process.hello();
+    ({ noEmulation } = await process.hello());
   } catch (error) {
     await process.close();
     throw error;
   }
   return {
+    noEmulation,
     scan: (request, call) => process.call<ScanReply>({ ...request, verb: 'scan' }, call),
     compose: (request, call) => process.call<ComposeReply>({ ...request, verb: 'compose' }, call),
     extract: (request, call) => process.call<ExtractReply>({ ...request, verb: 'extract' }, call),
@@ -156,9 +160,9 @@ class HelperProcess {
   }
 
   /** @throws ERR_HELPER_MISMATCH */
-  async hello(): Promise<void> {
+  async hello(): Promise<Pick<Hello, 'noEmulation'>> {
     const hello = (await this.#hello) as Partial<Hello>;
-    if (hello.protocol === PROTOCOL_VERSION) return;
+    if (hello.protocol === PROTOCOL_VERSION) return hello;
     const [expected, found] = [String(PROTOCOL_VERSION), String(hello.protocol)];
     throw new TsbuildError('ERR_HELPER_MISMATCH', {
       message: `Cannot use a helper of protocol ${found}: this tsbuild speaks ${expected}`,

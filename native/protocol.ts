@@ -34,6 +34,8 @@ export const PROTOCOL_VERSION = 2;
 export interface Hello {
   readonly protocol: number;
   readonly version: string;
+  /** In the mode `single`, why other ids cannot be emulated here: the name of an errno. Absent: they can. */
+  readonly noEmulation?: string;
 }
 
 /**

@@ -32,6 +32,8 @@ pub enum Stream {
 pub struct Hello {
     pub protocol: u32,
     pub version: &'static str,
+    #[serde(rename = "noEmulation", skip_serializing_if = "Option::is_none")]
+    pub no_emulation: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

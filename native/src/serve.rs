@@ -5,7 +5,9 @@ use crate::error::{Error, at};
 use crate::protocol::{
     Hello, Mode, PROTOCOL_VERSION, RemoveReply, Request, Stream, UnlockReply, frame,
 };
-use crate::{cgroup, compose, extract, lock, namespace, remove, repack, run, scan};
+use crate::{
+    cgroup, compose, errno, extract, identity, lock, namespace, owner, remove, repack, run, scan,
+};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -29,12 +31,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 /// Enters the namespaces and says hello. No thread is started before.
 fn start(args: &[OsString]) -> Result<Output, ExitCode> {
     let output = Output::new().map_err(|_| ExitCode::FAILURE)?;
-    let hello = Hello {
-        protocol: PROTOCOL_VERSION,
-        version: env!("CARGO_PKG_VERSION"),
-    };
     match die_with_parent().and_then(|()| enter(args)) {
         Ok(()) => {
+            let refused = owner::only_one_id().then(identity::why_not).flatten();
+            let hello = Hello {
+                protocol: PROTOCOL_VERSION,
+                version: env!("CARGO_PKG_VERSION"),
+                no_emulation: refused.map(|errno| errno::name(errno).unwrap_or("EIO").to_owned()),
+            };
             output.json(frame::HELLO, 0, &hello);
             Ok(output)
         }

@@ -2,7 +2,8 @@
 
 import { hasCode, TsbuildError } from '../errors.ts';
 import { type Climb, climb, type ClimbOptions } from '../solve/climb.ts';
-import { RUNG_NOTES, type RungName } from '../solve/rungs.ts';
+import type { Refusal } from '../solve/diagnose.ts';
+import { ALONE_NOTE, emulationRefusal, RUNG_NOTES, type RungName } from '../solve/rungs.ts';
 import type { Finding } from './finding.ts';
 
 export interface RunFindings {
@@ -25,6 +26,7 @@ export async function runFindings(options: ClimbOptions): Promise<RunFindings> {
   const { reached, refused } = climbed;
   await reached?.helper.close();
   const isolation = reached?.mode;
+  const unable = emulationRefusal(reached?.helper.noEmulation);
   const summary: Finding =
     isolation === undefined
       ? {
@@ -33,7 +35,12 @@ export async function runFindings(options: ClimbOptions): Promise<RunFindings> {
           status: 'no',
           text: 'RUN does not work here; Dockerfiles without RUN build as they are',
         }
-      : { id: 'run', group: 'run', status: 'ok', text: `${isolation}: ${RUNG_NOTES[isolation]}` };
+      : {
+          id: 'run',
+          group: 'run',
+          status: unable === undefined ? 'ok' : 'warn',
+          text: `${isolation}: ${unable === undefined ? RUNG_NOTES[isolation] : ALONE_NOTE}`,
+        };
   const above = refused.map(({ mode, reason, fix }): Finding => {
     const status = isolation === undefined ? 'no' : 'warn';
     const finding: Finding = {
@@ -44,5 +51,12 @@ export async function runFindings(options: ClimbOptions): Promise<RunFindings> {
     };
     return fix === undefined ? finding : { ...finding, fix };
   });
-  return { isolation, findings: [summary, ...above] };
+  return { isolation, findings: [summary, ...emulationFindings(unable), ...above] };
+}
+
+function emulationFindings(unable: Refusal | undefined): readonly Finding[] {
+  if (unable === undefined) return [];
+  const { reason: text, fix } = unable;
+  const finding: Finding = { id: 'emulation', group: 'run', status: 'warn', text };
+  return [fix === undefined ? finding : { ...finding, fix }];
 }

@@ -10,7 +10,15 @@ import { type Helper, openHelper } from '../../native/index.ts';
 import type { DirectoryFlavor } from '../../cache/index.ts';
 import { TsbuildError } from '../errors.ts';
 import { climb, type ClimbOptions, type RefusedStep } from './climb.ts';
-import { type Isolation, likelyRung, RUNG_NOTES, type RungName } from './rungs.ts';
+import type { Refusal } from './diagnose.ts';
+import {
+  ALONE_NOTE,
+  emulationRefusal,
+  type Isolation,
+  likelyRung,
+  RUNG_NOTES,
+  type RungName,
+} from './rungs.ts';
 
 /** A helper in its namespaces, and what its layer directories are like. */
 export interface Sandbox {
@@ -78,7 +86,9 @@ export class Helpers {
     const { reached, refused } = await climb(this.#options);
     if (reached === undefined) throw unavailable(refused, isolation);
     const { helper, mode } = reached;
-    if (refused.length > 0) onNotice(`${RUNG_NOTES[mode]} (${each(refused.map(told))})`);
+    const unable = emulationRefusal(helper.noEmulation);
+    if (unable !== undefined) onNotice(`${ALONE_NOTE} (${each([...refused, unable].map(told))})`);
+    else if (refused.length > 0) onNotice(`${RUNG_NOTES[mode]} (${each(refused.map(told))})`);
     const flavor = flavorOf(mode);
     this.#flavor = Promise.resolve(flavor);
     return { helper, rung: mode, flavor };
@@ -105,7 +115,7 @@ function each(reasons: readonly string[]): string {
   return [...new Set(reasons)].join('; ');
 }
 
-function told({ reason, fix }: RefusedStep): string {
+function told({ reason, fix }: Refusal): string {
   return fix === undefined ? reason : `${reason}; to change it: ${fix}`;
 }
 

@@ -8,6 +8,7 @@ import { resolveUser, type User } from '../tree/owner.ts';
 import { ALL_CAPABILITIES, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import type { BaseImage, Layer } from './layer.ts';
 import { readText } from './read-text.ts';
+import { emulationRefusal } from './rungs.ts';
 import { DEFAULT_SECCOMP } from './seccomp.ts';
 import type { StepContext } from './step-context.ts';
 
@@ -19,7 +20,9 @@ export async function processOf(
   context: StepContext,
 ): Promise<ProcessSpec> {
   const { uid, gid, groups, home } = await accountOf(step.user, parent, tree, context);
-  const { rung } = await context.helpers.sandbox();
+  const { rung, helper } = await context.helpers.sandbox();
+  const isAlone = rung === 'single' && helper.noEmulation !== undefined;
+  if (isAlone && (uid !== 0 || gid !== 0)) throw onlyRoot(step, helper.noEmulation);
   const env = [...step.env, ...step.proxyEnv];
   if (!env.some((variable) => variable.startsWith('HOME='))) env.push(`HOME=${home}`);
   return {
@@ -28,11 +31,22 @@ export async function processOf(
     cwd: step.cwd,
     uid,
     gid,
-    groups,
-    emulateIDs: rung === 'single',
+    // Root's other groups open nothing that it may not open anyway.
+    groups: isAlone ? [] : groups,
+    emulateIDs: rung === 'single' && !isAlone,
     ...rightsOf(step),
     limits: context.sandbox.ulimits.map(parseLimit),
   };
+}
+
+function onlyRoot({ user, location }: RunStep<BaseImage>, errno: string | undefined): TsbuildError {
+  const { reason, fix } = emulationRefusal(errno) ?? { reason: '', fix: undefined };
+  return new TsbuildError('ERR_SANDBOX_UNAVAILABLE', {
+    message: `Cannot execute the step as the user "${user}": there is only root, and ${reason}`,
+    details: { reasons: [reason], fixes: fix === undefined ? [] : [fix] },
+    location,
+    hint: fix === undefined ? undefined : `To change it: ${fix}.`,
+  });
 }
 
 function rightsOf({ security }: RunStep<BaseImage>): Pick<ProcessSpec, 'capabilities' | 'seccomp'> {

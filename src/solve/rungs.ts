@@ -43,6 +43,28 @@ export const RUNG_NOTES: Readonly<Record<RungName, string>> = {
   single: 'RUN uses a user namespace with one id: other users and groups are emulated',
 };
 
+/** What `single` is like where nobody may answer for the kernel, and why that is. */
+export const ALONE_NOTE = 'RUN uses a user namespace with one id: chown and USER to others fail';
+
+/** Why ids cannot be emulated, by what a helper says of it. */
+export function emulationRefusal(errno: string | undefined): Refusal | undefined {
+  switch (errno) {
+    case undefined:
+      return undefined;
+    case 'EBUSY':
+      return {
+        reason:
+          'ids cannot be emulated: another program answers system calls here (seccomp listener)',
+        fix: 'sub-ids for this user, or build outside of what listens (another tsbuild, a container that intercepts system calls)',
+      };
+    default:
+      return {
+        reason: `ids cannot be emulated: the kernel refuses seccomp notifications (${errno})`,
+        fix: 'sub-ids for this user, or Linux 5.9 with CONFIG_SECCOMP_FILTER',
+      };
+  }
+}
+
 /** The rungs to try, in order; of one that is asked for by name only that. The next is looked for when it is wanted. */
 export async function* rungsFor(
   machine: Machine,

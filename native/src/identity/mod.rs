@@ -24,6 +24,7 @@ mod view;
 use crate::error::{Error, at};
 use crate::protocol::RunRequest;
 use crate::sys::notify::{self as sys, Answer};
+use crate::sys::sandbox;
 use crate::{mount, seccomp};
 use calls::Call;
 use credentials::Credentials;
@@ -31,7 +32,7 @@ use owners::Owners;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::LinkNameSpaceType;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -80,6 +81,28 @@ impl Finished {
     /// Completes the layer in an upper directory.
     pub fn save(&self, upper: &Path) -> Result<(), Error> {
         self.0.save(upper).map_err(at(upper, Error::Metadata))
+    }
+}
+
+/// Why no RUN can be answered for here: another program answers already (BUSY), or the kernel lets nobody.
+/// Tried in a fork, which the filter ends with. No thread was started yet.
+pub fn why_not() -> Option<Errno> {
+    let code = match sandbox::fork() {
+        Ok(None) => {
+            let errno = sys::load_filter(&seccomp::allow_all()).err();
+            std::process::exit(errno.map_or(0, Errno::raw_os_error));
+        }
+        Ok(Some(child)) => waitpid(Some(child), WaitOptions::empty())
+            .ok()
+            .flatten()
+            .and_then(|(_, status)| status.exit_status()),
+        Err(errno) => return Some(errno),
+    };
+    match code {
+        Some(0) => None,
+        Some(code) => Some(Errno::from_raw_os_error(code)),
+        // What ended it was the filter.
+        None => Some(Errno::PERM),
     }
 }
 

@@ -131,9 +131,34 @@ pub fn answer_file(
     file: BorrowedFd<'_>,
     close_on_exec: bool,
 ) -> Result<()> {
+    let at_once = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
+    match add_file(listener, call, (file, close_on_exec), at_once) {
+        // Before Linux 5.14.
+        Err(Errno::INVAL) => answer_file_in_steps(listener, call, (file, close_on_exec)),
+        outcome => outcome.map(drop),
+    }
+}
+
+/// A caller that is interrupted between the two keeps a descriptor too many.
+fn answer_file_in_steps(
+    listener: BorrowedFd<'_>,
+    call: &Call,
+    given: (BorrowedFd<'_>, bool),
+) -> Result<()> {
+    let number = add_file(listener, call, given, 0)?;
+    answer(listener, call, Answer::Return(number))
+}
+
+/// Gives who called a descriptor; its number there.
+fn add_file(
+    listener: BorrowedFd<'_>,
+    call: &Call,
+    (file, close_on_exec): (BorrowedFd<'_>, bool),
+    flags: u32,
+) -> Result<i64> {
     let mut added = libc::seccomp_notif_addfd {
         id: call.id,
-        flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
+        flags,
         srcfd: file.as_raw_fd() as u32,
         newfd: 0,
         newfd_flags: if close_on_exec {
@@ -146,7 +171,6 @@ pub fn answer_file(
     checked(
         unsafe { libc::ioctl(listener.as_raw_fd(), request::ADD_FD as _, &raw mut added) }.into(),
     )
-    .map(drop)
 }
 
 /// Reads a process's memory; less than the buffer when not all of it is there.
@@ -265,5 +289,65 @@ fn checked(result: libc::c_long) -> Result<libc::c_long> {
         Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
     } else {
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+    use std::sync::mpsc::channel;
+
+    /// Has `answer` answer one dup(2) of a thread with a file, and reads what the thread got.
+    fn given(
+        answer: fn(BorrowedFd<'_>, &Call, BorrowedFd<'_>) -> Result<()>,
+    ) -> std::io::Result<String> {
+        // LD number; JEQ dup: RET notify; RET allow.
+        let step = |code: u32, jf: u8, k: u32| libc::sock_filter {
+            code: code as u16,
+            jt: 0,
+            jf,
+            k,
+        };
+        let filter = [
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+            step(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                1,
+                libc::SYS_dup as u32,
+            ),
+            step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_USER_NOTIF),
+            step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let (tell, told) = channel();
+        let thread = std::thread::spawn(move || {
+            // Without privileges a filter is for those who give them up.
+            rustix::thread::set_no_new_privs(true)?;
+            let _ = tell.send(load_filter(&filter)?);
+            // SAFETY: the argument is a number; whatever comes back is a new descriptor.
+            let number = checked(unsafe { libc::dup(0) }.into())?;
+            // SAFETY: it was made for this call.
+            let mut file = File::from(unsafe { OwnedFd::from_raw_fd(number as i32) });
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            Ok::<_, std::io::Error>(text)
+        });
+        let listener = told.recv().map_err(std::io::Error::other)?;
+        let call = receive(listener.as_fd())?;
+        let file = File::open("/proc/sys/kernel/ostype")?;
+        answer(listener.as_fd(), &call, file.as_fd())?;
+        thread.join().unwrap_or_else(|_| Ok("a panic".to_owned()))
+    }
+
+    #[test]
+    fn a_file_is_given_at_once_and_in_steps() -> std::io::Result<()> {
+        let at_once = given(|listener, call, file| answer_file(listener, call, file, true))?;
+        let in_steps =
+            given(|listener, call, file| answer_file_in_steps(listener, call, (file, true)))?;
+        assert_eq!(at_once, "Linux\n");
+        assert_eq!(in_steps, "Linux\n");
+        Ok(())
     }
 }
