@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, truncate } from 'node:fs/promises';
+import { mkdir, readdir, readlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { hasCode } from '../../src/errors.ts';
 import { parseReference } from '../../src/oci/reference.ts';
@@ -13,6 +14,7 @@ import {
   type Pusher,
   readContent,
 } from '../../src/registry/index.ts';
+import { makeCertificates } from '../support/certificates.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import {
   blobsOf,
@@ -135,6 +137,24 @@ describe('createPusher()', () => {
       assert.ok(!registry.manifests.has('app:1'));
     }));
 
+  it('ends with the reason of an abort in the middle of an upload, its files closed', () =>
+    withPlace(async ({ registry, image, directory }) => {
+      registry.uploads.isStalled = true;
+      const controller = new AbortController();
+      const client = createRegistryClient();
+      const sizes = { small: 10, part: 10 };
+      const pusher = createPusher({ client, sizes, signal: controller.signal });
+      const content = await contentOf(join(directory, 'other'), [image]);
+      const pushed = pusher.push(content, to(`${registry.host}/app:1`), quiet);
+      const isSending = (): boolean => registry.log.some((line) => line.startsWith('PATCH '));
+      while (!isSending()) await delay(5);
+      controller.abort(new Error('enough'));
+      await assert.rejects(pushed, /enough/);
+      await pusher.close();
+      await client.close();
+      assert.deepEqual(await openFiles(join(directory, 'other')), []);
+    }));
+
   it('fails with ERR_REGISTRY_UNREACHABLE when nobody is there, and leaves nothing under way', () =>
     withPlace(async ({ registry, pusher, content }) => {
       await registry.close();
@@ -143,7 +163,7 @@ describe('createPusher()', () => {
     }));
 });
 
-const reason = missing('docker-registry', 'skopeo');
+const reason = missing('docker-registry', 'skopeo', 'openssl');
 
 describeUnless(reason)("createPusher(), against Debian's docker-registry and skopeo", () => {
   it('pushes images and indexes that skopeo copies and that have the same digests (LAY-6, LAY-7)', () =>
@@ -180,4 +200,55 @@ describeUnless(reason)("createPusher(), against Debian's docker-registry and sko
         await registry.close();
       }
     }));
+
+  it('pushes and mounts with TLS and a login, and is refused without one', () =>
+    withDirectory(async (directory) => {
+      const { server: tls } = await makeCertificates(directory);
+      const registry = await startDockerRegistry(directory, { tls, hasUsers: true });
+      const auth = Buffer.from('ann:se:cret-password').toString('base64');
+      const config = { auths: { [registry.address]: { auth } } };
+      await writeFile(join(directory, 'config.json'), JSON.stringify(config));
+      try {
+        const image = await makeImage({ layerSize: 6_000_000 });
+        const content = await contentOf(join(directory, 'layout'), [image]);
+        const names = ['a/app:1', 'b/app:1'].map((name) => `${registry.address}/${name}`);
+        for (const dockerConfig of [join(directory, 'nobody'), directory]) {
+          const pushed = pushWith(dockerConfig, content, names);
+          if (dockerConfig === directory) await pushed;
+          else await assert.rejects(pushed, (error) => hasCode(error, 'ERR_REGISTRY_DENIED'));
+        }
+        for (const name of names) {
+          const flags = ['--tls-verify=false', '--creds=ann:se:cret-password'];
+          const raw = await run('skopeo', ['inspect', '--raw', ...flags, `docker://${name}`]);
+          assert.equal(raw.stdout, Buffer.from(image.manifest.bytes).toString());
+        }
+      } finally {
+        await registry.close();
+      }
+    }));
 });
+
+/** Pushes with the logins of a directory. */
+async function pushWith(
+  dockerConfig: string,
+  content: PushContent,
+  names: readonly string[],
+): Promise<void> {
+  const client = createRegistryClient({ places: { dockerConfig } });
+  const pusher = createPusher({ client, signal });
+  try {
+    await pusher.push(content, to(...names), quiet);
+  } finally {
+    await pusher.close();
+    await client.close();
+  }
+}
+
+/** Files below a directory that this process has open. */
+async function openFiles(directory: string): Promise<readonly string[]> {
+  const numbers = await readdir('/proc/self/fd');
+  const paths = await Promise.all(
+    numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')),
+  );
+  return paths.filter((path) => path.startsWith(directory));
+}

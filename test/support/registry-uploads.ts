@@ -13,6 +13,8 @@ export interface Uploads {
   most?: number;
   /** The connection breaks after this many bytes of an upload, once. */
   cutAfter?: number | undefined;
+  /** The bytes of an upload are not read. */
+  isStalled?: boolean;
   /** Uploads go on at this origin. */
   elsewhere?: string;
   /** Uploads cannot be asked for how much they have. */
@@ -50,6 +52,7 @@ export async function answerUpload(
     response.writeHead(status, { location, range, ...minimum }).end();
   };
   const receive = async (id: string): Promise<Buffer> => {
+    if (uploads.isStalled) await new Promise((resolve) => request.once('close', resolve));
     for await (const chunk of request as AsyncIterable<Buffer>) {
       const bytes = Buffer.concat([uploads.open.get(id) ?? Buffer.alloc(0), chunk]);
       const { cutAfter = Infinity } = uploads;
