@@ -125,7 +125,7 @@ async function run(plans: readonly BuildPlan<BaseImage>[], running: Running): Pr
         namedContext: async (name) => toldOf(await input.scanNamed(name), progress),
         fetchFile: input.fetchFile,
         sandbox: sandboxOf(options, request),
-        onNote: (note) => progress.notice('info', note),
+        onNote: (note, location) => progress.notice('info', note, location),
         onBlob: earlyPush(request, session.pusher),
         runs: steps.filter((step) => step.kind === 'run'),
         epoch,

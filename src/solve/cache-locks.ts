@@ -35,8 +35,10 @@ export async function lockCaches(
   try {
     for (const [id, users] of await usersById(requests, context)) {
       const isEmpty = users.some(({ empty }) => empty);
-      await context.emptied.get(id, () => (isEmpty ? emptyCache(id, context) : Promise.resolve()));
-      const { path, lock } = await lockOne(id, sharingOf(users), context);
+      await context.emptied.get(id, () =>
+        isEmpty ? emptyCache(id, users, context) : Promise.resolve(),
+      );
+      const { path, lock } = await lockOne(id, users, context);
       held.push(lock);
       for (const user of users) paths.set(user, path);
     }
@@ -80,12 +82,47 @@ interface Locked {
   readonly lock: number;
 }
 
-async function lockOne(id: string, sharing: Sharing, context: StepContext): Promise<Locked> {
+async function lockOne(
+  id: string,
+  users: readonly CacheRequest[],
+  context: StepContext,
+): Promise<Locked> {
+  const sharing = sharingOf(users);
+  const shared = sharing === 'shared';
   for (let slot = 0; ; slot++) {
     const path = slotPath(id, slot, context);
-    const shared = sharing === 'shared';
-    const lock = await take(path, { shared, wait: sharing !== 'private' }, context);
+    const lock =
+      sharing === 'private'
+        ? await take(path, { shared, wait: false }, context)
+        : await waitFor({ path, shared, users }, context);
     if (lock !== undefined) return { path, lock };
+  }
+}
+
+/** How long it takes until it is told what is waited for, in milliseconds. */
+const SILENCE = 1000;
+
+interface Wish {
+  readonly path: string;
+  readonly shared: boolean;
+  readonly users: readonly CacheRequest[];
+}
+
+/** Takes a lock as soon as nobody else has it; who waits for long hears what for. */
+async function waitFor(
+  { path, shared, users }: Wish,
+  context: StepContext,
+): Promise<number | undefined> {
+  const free = await take(path, { shared, wait: false }, context);
+  if (free !== undefined) return free;
+  const [user] = users;
+  const name = user?.mount.id ?? user?.target ?? '';
+  const note = `RUN waits for the cache "${name}", which a RUN of this or another build has`;
+  const timer = setTimeout(() => context.tell(note, user?.location), SILENCE);
+  try {
+    return await take(path, { shared, wait: true }, context);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -104,13 +141,17 @@ function slotPath(id: string, slot: number, { store }: StepContext): string {
 }
 
 /** Empties all of a cache's directories, each when nobody uses it any more. */
-async function emptyCache(id: string, context: StepContext): Promise<void> {
+async function emptyCache(
+  id: string,
+  users: readonly CacheRequest[],
+  context: StepContext,
+): Promise<void> {
   const { helpers, layers, signal } = context;
   const { helper } = await helpers.directories();
   for (let slot = 0; ; slot++) {
     const path = slotPath(id, slot, context);
     if ((await stat(path).catch(() => undefined)) === undefined) return;
-    const lock = await take(path, { shared: false, wait: true }, context);
+    const lock = await waitFor({ path, shared: false, users }, context);
     try {
       const aside = layers.temporary('mount');
       const isMoved = await rename(path, aside).then(

@@ -7,6 +7,7 @@
 import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CacheMount } from '../../parser/index.ts';
+import type { SourceLocation } from '../errors.ts';
 import { digestOf, hexOf } from '../oci/digest.ts';
 import type { CopyOrigin } from '../plan/step.ts';
 import type { Entry } from '../tree/entry.ts';
@@ -28,6 +29,8 @@ export interface CacheRequest {
   readonly from: CopyOrigin<BaseImage> | undefined;
   /** `--no-cache` is on for the RUN. */
   readonly empty: boolean;
+  /** Of the RUN. */
+  readonly location: SourceLocation;
 }
 
 /**

@@ -26,8 +26,8 @@ export interface StepContextOptions {
   readonly namedContext: (name: string) => Promise<ScannedContext>;
   readonly fetchFile: (url: string, checksum?: string) => Promise<FetchedFile>;
   readonly sandbox: Omit<SandboxOptions, 'resolver'>;
-  /** Gets what there is to say of the machine. */
-  readonly onNote: (note: string) => void;
+  /** Gets what there is to say of the machine, or of the step at a place. */
+  readonly onNote: (note: string, location?: SourceLocation) => void;
   /** As `StepContext.onBlob`. */
   readonly onBlob: StepContext['onBlob'];
   /** The plan's RUNs: before anything is executed, it must be sure that this machine can execute them. */
@@ -88,12 +88,13 @@ export async function createStepContext(options: StepContextOptions): Promise<St
   };
 }
 
-function tellOnce(tell: (note: string) => void): (note: string) => void {
+function tellOnce(tell: StepContextOptions['onNote']): StepContext['tell'] {
   const told = new Set<string>();
-  return (note) => {
-    if (told.has(note)) return;
-    told.add(note);
-    tell(note);
+  return (note, location) => {
+    const what = JSON.stringify([note, location?.range]);
+    if (told.has(what)) return;
+    told.add(what);
+    tell(note, location);
   };
 }
 

@@ -117,7 +117,8 @@ function cacheRequest(
   mount: CacheMount,
   step: RunStep<BaseImage>,
 ): CacheRequest {
-  return { mount, target, from, empty: step.ignoreCache };
+  const { ignoreCache: empty, location } = step;
+  return { mount, target, from, empty, location };
 }
 
 function tmpfs({ size, readonly }: TmpfsMount, target: string): MountOperation {

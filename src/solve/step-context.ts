@@ -2,6 +2,7 @@
 
 import type { Store } from '../../cache/index.ts';
 import type { CgroupSpec } from '../../native/index.ts';
+import type { SourceLocation } from '../errors.ts';
 import type { FetchedFile } from '../context/fetch-file.ts';
 import type { Devices } from './devices.ts';
 import type { Findings } from './findings.ts';
@@ -44,8 +45,8 @@ export interface StepContext {
   readonly findings: Findings;
   /** Cache mounts that this build has used, by id: `--no-cache` empties one before that, once. */
   readonly emptied: Once<void>;
-  /** Says something of the machine, once per build however often it is said. */
-  readonly tell: (note: string) => void;
+  /** Says something that the user should know, once per build and place however often it is said. */
+  readonly tell: (note: string, location?: SourceLocation) => void;
   /** Called before anything is executed: refuses when a RUN of this build could not be. */
   readonly beforeExecution: () => Promise<void>;
   /** A file that ADD names by its address (CP-23). */

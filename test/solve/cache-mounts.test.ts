@@ -3,12 +3,14 @@ import { lstat, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { CacheMount } from '../../parser/index.ts';
+import type { SourceLocation } from '../../src/errors.ts';
 import { lockCaches } from '../../src/solve/cache-locks.ts';
 import { cacheDirectory, type CacheRequest } from '../../src/solve/cache-mounts.ts';
 import type { StepContext } from '../../src/solve/step-context.ts';
 import { describeUnless } from '../support/missing.ts';
 import { whyNot } from '../support/run-fixture.ts';
 import { withDirectory } from '../support/temporary.ts';
+import { LOCATION } from './stage.ts';
 import { copyStep, execute, withSteps } from './step-fixture.ts';
 
 const reason = whyNot('root');
@@ -34,6 +36,7 @@ function request(
     target: '/cache',
     from: undefined,
     empty: false,
+    location: LOCATION,
     ...changes,
   };
 }
@@ -172,6 +175,20 @@ describeUnless(reason)('lockCaches()', () => {
       });
     });
   }
+
+  it('tells who waits for long what for, and where (RUN-16)', async () => {
+    await withTwo(async (one, two) => {
+      const held = await lockCaches([as('locked'), request({}, { target: '/other' })], one);
+      const told: (readonly [string, SourceLocation | undefined])[] = [];
+      const telling: StepContext = { ...two, tell: (...what) => told.push([what[0], what[1]]) };
+      const next = lockCaches([as('shared', 'b'), as('shared')], telling);
+      while (told.length === 0) await setTimeout(5);
+      await held.release();
+      await (await next).release();
+      const note = 'RUN waits for the cache "a", which a RUN of this or another build has';
+      assert.deepEqual(told, [[note, LOCATION]]);
+    });
+  });
 
   it('lets builds share what is shared, and have others meanwhile', async () => {
     await withTwo(async (one, two) => {
