@@ -1,7 +1,7 @@
 /** What a RUN reaches, and how it finds names (NET, EX-7, EX-8, ENT-1). */
 
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { type HostServer, openHostServer, ownAddress } from '../support/host-ser
 import { itUnless, missing } from '../support/missing.ts';
 import { outputOf } from '../support/plain-output.ts';
 import type { RunBuilds } from '../support/run-builds.ts';
-import { RUNGS } from '../support/rungs.ts';
+import { RUNGS, whyNoTun } from '../support/rungs.ts';
 
 const TOOLS = ['pasta', 'slirp4netns'] as const;
 const NOTE = /^NOTE: RUN uses the network of this machine/gm;
@@ -136,13 +136,6 @@ for (const rung of RUNGS) {
       await builds.build(text);
     });
   });
-}
-
-/** Root opens any device; others this one where udev has let them. */
-function whyNoTun(name: 'root' | 'user' | 'single'): string | undefined {
-  if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun';
-  const isOpen = name === 'root' || (statSync('/dev/net/tun').mode & 0o006) === 0o006;
-  return isOpen ? undefined : 'needs /dev/net/tun to be open to users';
 }
 
 /** A PATH with what starts builds here, and of the tools only one. */

@@ -52,6 +52,8 @@ export interface Account {
   readonly env: Env;
   /** Runs a program as this account. Never rejects for its exit code. */
   readonly run: (program: string, args: readonly string[], env?: Env) => Promise<Outcome>;
+  /** The same, to be watched while it runs. */
+  readonly startProgram: (program: string, args: readonly string[], env?: Env) => Started;
   /** `tsbuild build …` by this account, on its own store. */
   readonly tsbuild: (args: readonly string[], env?: Env) => Promise<Outcome>;
   /** The same, to be sent signals while it runs. */
@@ -147,6 +149,7 @@ export async function openAccount(
     through,
     env: own,
     run: async (program, args, env) => await start(program, args, env).outcome,
+    startProgram: start,
     tsbuild: async (args, env) => await build(args, env).outcome,
     start: build,
     assertClean,

@@ -1,5 +1,6 @@
 /** The rungs on which RUNs are tested. */
 
+import { existsSync, statSync } from 'node:fs';
 import { whyNoAccount } from './accounts.ts';
 import { missing } from './missing.ts';
 import { openRunBuilds, type RunBuilds } from './run-builds.ts';
@@ -26,3 +27,10 @@ export const RUNGS: readonly TestRung[] = (
     open: () => openRunBuilds(kind, { subids }),
   };
 });
+
+/** Why a RUN cannot have a network of its own. Root opens any device; others this one where udev has let them. */
+export function whyNoTun(name: TestRung['name']): string | undefined {
+  if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun';
+  const isOpen = name === 'root' || (statSync('/dev/net/tun').mode & 0o006) === 0o006;
+  return isOpen ? undefined : 'needs /dev/net/tun to be open to users';
+}
