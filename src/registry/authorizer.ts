@@ -6,7 +6,7 @@
 
 import { TsbuildError } from '../errors.ts';
 import type { Credentials, CredentialStore } from './auth.ts';
-import { type Asked, answerFailure } from './failures.ts';
+import { type Asked, answerFailure, cannot } from './failures.ts';
 import { isBusy } from '../http/retry.ts';
 import { type HttpResponse, readBody, type Transport } from '../http/transport.ts';
 
@@ -227,9 +227,10 @@ function parseToken(body: Buffer, access: Access): Pick<Granted, 'header' | 'unt
   return { header: `Bearer ${text}`, until: Date.now() + (lifetime - MARGIN) * 1000 };
 }
 
-function badToken({ registry, name }: Access, hint: string): TsbuildError {
+function badToken(access: Access, hint: string): TsbuildError {
+  const { registry } = access;
   return new TsbuildError('ERR_REGISTRY_FAILED', {
-    message: `Cannot access "${name}": ${registry} cannot be logged in to`,
+    message: `${cannot(access)}: ${registry} cannot be logged in to`,
     details: { registry, status: 401, code: undefined },
     hint,
   });

@@ -13,6 +13,13 @@ export interface Asked {
   readonly registry: string;
   /** What was asked for, in the user's words: an image's name. */
   readonly name: string;
+  /** It was to be written, not read. */
+  readonly isPush?: boolean;
+}
+
+/** What could not be done. */
+export function cannot({ name, isPush = false }: Asked): string {
+  return `Cannot ${isPush ? 'push' : 'access'} "${name}"`;
 }
 
 /**
@@ -21,13 +28,14 @@ export interface Asked {
  */
 export async function answerFailure(
   response: HttpResponse,
-  { registry, name }: Asked,
+  asked: Asked,
   hint?: string,
 ): Promise<TsbuildError> {
+  const { registry } = asked;
   const { status, url } = response;
   const { code, text } = await readSpecError(response);
   const said = [code, text].filter((part) => part !== undefined).join(': ');
-  const message = `Cannot access "${name}": ${redactUrl(url)} answered ${status}${said && ` (${said})`}`;
+  const message = `${cannot(asked)}: ${redactUrl(url)} answered ${status}${said && ` (${said})`}`;
   if (status === 401 || status === 403) {
     return new TsbuildError('ERR_REGISTRY_DENIED', {
       message,
@@ -81,11 +89,12 @@ function plain(text: string): string {
 /** No answer at all. */
 export function connectionFailure(
   cause: unknown,
-  { registry, name }: Asked,
+  asked: Asked,
 ): TsbuildError<'ERR_REGISTRY_UNREACHABLE'> {
+  const { registry } = asked;
   const code = connectionCode(cause);
   return new TsbuildError('ERR_REGISTRY_UNREACHABLE', {
-    message: `Cannot access "${name}": ${registry} is not reachable${code && ` (${code})`}`,
+    message: `${cannot(asked)}: ${registry} is not reachable${code && ` (${code})`}`,
     details: { registry },
     hint: connectionHint(code),
     cause,

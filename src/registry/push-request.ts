@@ -39,7 +39,7 @@ export async function sendPush(
 
 /** What is pushed, in failures. */
 export function askedOf({ reference }: PushTarget): Asked {
-  return { registry: reference.registry, name: familiarName(reference) };
+  return { registry: reference.registry, name: familiarName(reference), isPush: true };
 }
 
 /** Where an upload goes on: a whole address, or one relative to that of the request. @throws ERR_REGISTRY_FAILED */

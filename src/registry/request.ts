@@ -46,7 +46,7 @@ export function accessOf(
 ): Access {
   const name = familiarName(reference);
   return {
-    ...{ registry, repository, name },
+    ...{ registry, repository, name, isPush: access === 'pull,push' },
     scopes: [`repository:${repository}:${access}`, ...scopes],
   };
 }
