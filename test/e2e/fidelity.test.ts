@@ -112,25 +112,26 @@ assert members['cap'].pax_headers['mtime'].startswith('1612325106.123456')
       await busyboxBase(account);
       const context = join(account.home, 'context');
       await mkdir(context);
-      await execute('truncate', ['-s', '600M', join(context, 'from-context')]);
+      await execute('truncate', ['-s', '120M', join(context, 'from-context')]);
       const image = await built(
         account,
         `FROM base AS made
 COPY from-context /
-RUN dd if=/dev/null of=/from-run bs=1 seek=700000000 2> /dev/null && echo end >> /from-run
+RUN dd if=/dev/null of=/from-run bs=1 seek=150000000 2> /dev/null && echo end >> /from-run
 FROM base
 COPY --from=made /from-context /from-run /
-RUN test $(wc -c < /from-run) = 700000004 && test $(tail -n 1 /from-run) = end
+RUN test $(wc -c < /from-run) = 150000004 && test $(tail -n 1 /from-run) = end
 `,
         context,
         'sparse',
       );
+      // One of them without its hole would be more.
       assert.ok((await diskUse(join(account.home, 'store'))) < 40);
       const bundle = await acceptedBundle(account, image, image.digest);
       const { size } = JSON.parse(
         (await execute('stat', ['-c', '{"size":%s}', join(bundle.root, 'from-run')])).stdout,
       ) as { readonly size: number };
-      assert.equal(size, 700_000_004);
+      assert.equal(size, 150_000_004);
     });
   });
 

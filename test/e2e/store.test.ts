@@ -44,6 +44,8 @@ describe('the store', function () {
   let store: string;
   /** What any build of the Dockerfile must come to. */
   let expected: string;
+  /** A copy of the store after that. */
+  let whole: string;
   /** The path of a Dockerfile with one more step, and what it must come to. */
   let more: string;
   let expectedMore: string;
@@ -65,6 +67,8 @@ describe('the store', function () {
     const began = performance.now();
     expected = await build();
     duration = performance.now() - began;
+    whole = join(account.home, 'whole');
+    await copy(store, whole);
     more = join(account.home, 'more.Dockerfile');
     const text = `${DOCKERFILE}RUN cat size > more; touch -d @${EPOCH} more .\n`;
     await writeFile(more, filled(text));
@@ -78,6 +82,12 @@ describe('the store', function () {
   });
 
   const filled = (dockerfile: string) => dockerfile.replaceAll('{base}', `${registry.host}/base`);
+
+  /** With owners, links and attributes, as layer directories need it. */
+  const copy = async (from: string, to: string) => {
+    const { code, stderr } = await account.run('cp', ['-a', from, to]);
+    assert.equal(code, 0, stderr);
+  };
 
   const start = (...flags: readonly string[]): Started & { readonly output: string } => {
     const output = join(account.home, `image-${outputs++}`);
@@ -116,12 +126,6 @@ describe('the store', function () {
     await account.assertClean();
   });
 
-  /** With owners, links and attributes, as layer directories need it. */
-  const copy = async (from: string, to: string) => {
-    const { code, stderr } = await account.run('cp', ['-a', from, to]);
-    assert.equal(code, 0, stderr);
-  };
-
   interface Damage {
     readonly what: string;
     /** The files it can happen to, by their paths in the store. */
@@ -152,26 +156,20 @@ describe('the store', function () {
   for (const { what, where, apply } of DAMAGES) {
     test(`only costs time when ${what}: each, and all of them`, async () => {
       await rm(store, { recursive: true });
-      assert.equal(await build(), expected);
-      const whole = join(account.home, 'whole');
-      await copy(store, whole);
+      await copy(whole, store);
       const root = join(store, 'v1');
       const names = (await pathsOf(root)).filter((path) => where.test(path));
       assert.ok(names.length > 0, 'there is something to damage');
-      try {
-        for (const damaged of [...names.map((name) => [name]), names]) {
-          await rm(store, { recursive: true });
-          await copy(whole, store);
-          for (const name of damaged) await apply(join(root, name));
-          // One more step needs the layers below as directories, too.
-          const digest = await build('-f', more);
-          assert.equal(digest, expectedMore, `after damage to ${damaged.join(', ')}`);
-        }
-        for (const name of names) await apply(join(root, name));
-        assert.equal(await build(), expected);
-      } finally {
-        await rm(whole, { recursive: true });
+      for (const damaged of [...names.map((name) => [name]), names]) {
+        await rm(store, { recursive: true });
+        await copy(whole, store);
+        for (const name of damaged) await apply(join(root, name));
+        // One more step needs the layers below as directories, too.
+        const digest = await build('-f', more);
+        assert.equal(digest, expectedMore, `after damage to ${damaged.join(', ')}`);
       }
+      for (const name of names) await apply(join(root, name));
+      assert.equal(await build(), expected);
       await account.assertClean();
     });
   }
