@@ -30,7 +30,7 @@ const MAX_DELAY = 30_000;
 /** T-24. */
 const TIME = 5 * 60_000;
 /** However many bytes get through between the failures: a byte for each try is no way to pull a layer. */
-const MAX_TRIES = 200;
+const MAX_TRIES = 100;
 
 /** A budget that nothing was taken from yet. */
 export function openBudget({

@@ -5,7 +5,7 @@ import { isConnectionCut, type RetryBudget } from '../http/retry.ts';
 import { MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, digestOf, isDigest, parseDigest, verifyBytes } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
-import { familiarName, type Reference } from '../oci/reference.ts';
+import { familiarName, formatReference, type Reference } from '../oci/reference.ts';
 import type { RegistryClient } from './client.ts';
 import { invalid } from './documents.ts';
 import { connectionFailure } from './failures.ts';
@@ -52,7 +52,7 @@ export function resolveImage(
   return readImage(
     {
       name,
-      root: () => rootDocument(reference, options),
+      root: () => rootOnce(reference, options),
       async document(descriptor, limit) {
         const cached = await options.documents?.get(descriptor.digest);
         if (cached !== undefined && digestOf(cached) === descriptor.digest) return cached;
@@ -74,6 +74,32 @@ const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPE.dockerIndex,
   MEDIA_TYPE.dockerManifest,
 ];
+
+/** By client, which lasts for one build, and name. */
+const ROOTS = new WeakMap<RegistryClient, Map<string, Promise<Document>>>();
+
+/**
+ * What a name stands for is asked once in a build: whoever pushes in the meantime, all stages and all
+ * platforms have the same image.
+ */
+async function rootOnce(reference: Reference, options: PullOptions): Promise<Document> {
+  const { client, signal } = options;
+  const known = ROOTS.get(client) ?? new Map<string, Promise<Document>>();
+  ROOTS.set(client, known);
+  const name = formatReference(reference);
+  for (;;) {
+    const running = known.get(name);
+    if (running === undefined) break;
+    const document = await running.catch(() => undefined);
+    if (document !== undefined) return document;
+    // Another's failure, an abort maybe, is not ours.
+    signal.throwIfAborted();
+    if (known.get(name) === running) known.delete(name);
+  }
+  const asking = rootDocument(reference, options);
+  known.set(name, asking);
+  return await asking;
+}
 
 /**
  * 1. By digest, or by tag when nothing is cached: GET. 2. By tag else: HEAD, which tells the digest

@@ -254,7 +254,7 @@ describe('a build for several platforms', function () {
       const text = `FROM --platform=$BUILDPLATFORM ${base} AS tools\nFROM ${base}\nCOPY --from=tools /file-0 /c\n`;
       await built(text, 'linux/s390x,linux/ppc64le', async ({ result, events }) => {
         const asked = registry.log.filter((line) => line.endsWith('/manifests/1'));
-        assert.equal(asked.filter((line) => line.startsWith('HEAD')).length, 3, 'one a platform');
+        assert.equal(asked.filter((line) => line.startsWith('HEAD')).length, 1);
         for (const [number, { config }] of result.platforms.entries()) {
           const own = JSON.parse(Buffer.from(images[number]?.config.bytes ?? '').toString()) as {
             rootfs: { diff_ids: readonly string[] };

@@ -17,7 +17,7 @@ describe('openBudget()', () => {
     const budget = openBudget({ tries: 3, delay: 0 });
     let tries = 0;
     for (; await budget.pause(signal); tries++) budget.progress();
-    assert.equal(tries, 199);
+    assert.equal(tries, 99);
   });
 
   it('is over at once when a server wants a longer wait than is left (T-24)', async () => {

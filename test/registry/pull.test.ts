@@ -128,7 +128,12 @@ describe('resolveImage()', () => {
       const first = await resolveImage(tagged, { platform: AMD64, client, documents, signal });
       assert.equal(registry.log.length, 3);
       registry.log.length = 0;
-      const second = await resolveImage(tagged, { platform: AMD64, client, documents, signal });
+      // Another build asks what the tag means by now; this one does not change its mind.
+      const other = createRegistryClient();
+      const later = { platform: AMD64, client: other, documents, signal };
+      const second = await resolveImage(tagged, later);
+      await resolveImage(tagged, later);
+      await other.close();
       assert.deepEqual(registry.log, ['HEAD /v2/app/manifests/v1']);
       const pinned = parseReference(`${registry.host}/app@${image.manifest.descriptor.digest}`);
       const third = await resolveImage(pinned, { platform: AMD64, client, documents, signal });

@@ -11,8 +11,9 @@ export interface TestProxy {
   close(): Promise<void>;
 }
 
-/** Whatever is asked for is at `port` of this machine. */
-export async function startProxy(port: number): Promise<TestProxy> {
+/** Whatever is asked for is at this port of this machine; or the host's port, by a function. */
+export async function startProxy(to: number | ((host: string) => number)): Promise<TestProxy> {
+  const portOf = (host: string): number => (typeof to === 'number' ? to : to(host));
   const log: string[] = [];
   const sockets = new Set<Socket>();
   const expected = `Basic ${Buffer.from('me:pr0xy').toString('base64')}`;
@@ -26,6 +27,7 @@ export async function startProxy(port: number): Promise<TestProxy> {
     }
     const { 'proxy-authorization': _, ...others } = headers;
     const path = url.pathname + url.search;
+    const port = portOf(url.hostname);
     const asked = ask({ port, method, path, headers: others, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
@@ -40,7 +42,8 @@ export async function startProxy(port: number): Promise<TestProxy> {
       socket.end('HTTP/1.1 407 Who are you\r\n\r\n');
       return;
     }
-    const other = connect(port, '127.0.0.1', () => {
+    const [host = ''] = (request.url ?? '').split(':');
+    const other = connect(portOf(host), '127.0.0.1', () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       other.pipe(socket).pipe(other);
     });
