@@ -1,5 +1,6 @@
 /** `type=local` and `type=tar`: the files of the images instead of the images. */
 
+import { dirname } from 'node:path';
 import {
   type LocalOutput,
   stdoutOf,
@@ -7,7 +8,7 @@ import {
   writeDirectory,
   writeRootTar,
 } from './export/index.ts';
-import { TsbuildError } from './errors.ts';
+import { hasCode, TsbuildError } from './errors.ts';
 import type { Finishing, Solved } from './finish-image.ts';
 import { type RootFilesTarget, writeRootFiles } from './solve/root-files.ts';
 
@@ -27,7 +28,10 @@ export async function writeFiles(
   const make = async (kind: RootFilesTarget['kind'], path: string): Promise<void> => {
     const dated = output.epoch ?? epoch;
     const target = { kind, path, uid, gid };
-    await writeRootFiles(roots, target, { session, isSplit, epoch: dated, signal });
+    const files = { session, isSplit, epoch: dated, signal };
+    await writeRootFiles(roots, target, files).catch((error: unknown) => {
+      throw asOutputFailure(error, dirname(path));
+    });
   };
   if (output.kind === 'tar') {
     await writeRootTar(output.destination === '-' ? stdoutOf(options.stdout) : output.destination, {
@@ -47,6 +51,21 @@ export async function writeFiles(
     deletes: output.mode === 'delete',
     signal,
   });
+}
+
+/** What the helper could not write, as a file system call of our own would tell it. */
+function asOutputFailure(error: unknown, directory: string): unknown {
+  if (!hasCode(error, 'ERR_HELPER_FAILED')) return error;
+  const { message, path = '', errno, errnoName } = (error.cause ?? {}) as Partial<HelperFailure>;
+  if (errno === undefined || !path.startsWith(directory)) return error;
+  return Object.assign(new Error(message), { errno: -errno, code: errnoName, path });
+}
+
+interface HelperFailure {
+  readonly message: string;
+  readonly path: string;
+  readonly errno: number;
+  readonly errnoName: string;
 }
 
 /** As BuildKit, which lets none overwrite another's files. */

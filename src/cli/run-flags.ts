@@ -114,11 +114,12 @@ function networkOf(mode: string | undefined): BuildOptions['network'] {
   throw usage(`Cannot use the network "${mode}"`, 'It is "host", "none" or "private".');
 }
 
+const ENTITLEMENT =
+  /^(?:network\.host|security\.insecure|device(?:=.*)?|buildx\.local\.delete|ssh|fs(?:\.\w+)?(?:=.*)?)$/;
+
 /** What buildx knows besides is of bake, which reads no Dockerfile's RUN. */
 function entitlementOf(name: string): string {
-  if (/^(?:network\.host|security\.insecure|device(?:=.*)?|ssh|fs(?:\.\w+)?(?:=.*)?)$/.test(name)) {
-    return name;
-  }
+  if (ENTITLEMENT.test(name)) return name;
   throw usage(
     `Cannot allow "${name}"`,
     'It is "network.host", "security.insecure" or "device[=NAME]".',

@@ -81,12 +81,13 @@ async function merge({ from, to, kept, deletes, signal }: Merge): Promise<void> 
 /** Its mode may keep even its owner out, until all is in its place. */
 async function mergeDirectory(directories: Merge): Promise<void> {
   const { from, to } = directories;
-  const { mode, atime, mtime } = await stat(from);
-  await chmod(from, mode | 0o700);
+  const { mode, atimeMs, mtimeMs } = await stat(from);
+  await chmod(from, (mode & 0o7777) | 0o700);
   await chmod(to, ((await stat(to)).mode & 0o7777) | 0o700);
   await merge(directories);
   await chmod(to, mode & 0o7777);
-  await utimes(to, atime, mtime);
+  // A Date would round to milliseconds.
+  await utimes(to, atimeMs / 1000, mtimeMs / 1000);
 }
 
 async function replace(source: Buffer, target: Buffer, old: Stats | undefined): Promise<void> {
