@@ -57,8 +57,9 @@ function withFiles(findings: readonly Finding[]): readonly Finding[] {
   return findings.map((finding) => {
     const isFirst = !seen.has(finding.id);
     seen.add(finding.id);
-    const { file } = finding.details ?? {};
-    return isFirst ? finding : { ...finding, id: `${finding.id}@${String(file)}` };
+    const file = finding.details?.['file'];
+    if (isFirst || typeof file !== 'string') return finding;
+    return { ...finding, id: `${finding.id}@${file}` };
   });
 }
 

@@ -201,7 +201,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
       const { status, headers, body } = await forward({ response, ...exchange });
       const length = String(body.length + (exchange.random() < 0.5 ? 10 : -10));
       const head = Object.entries({ ...headers, 'content-length': length });
-      const lines = head.map(([name, value]) => `${name}: ${String(value)}\r\n`);
+      const lines = head.map(([name, value]) => `${name}: ${value}\r\n`);
       response.socket?.end(
         Buffer.concat([Buffer.from(`HTTP/1.1 ${status} Lying\r\n${lines.join('')}\r\n`), body]),
       );
