@@ -5,7 +5,6 @@
  * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs
  */
 
-import { once } from 'node:events';
 import { createReadStream, type ReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hasCode, type TsbuildError } from '../errors.ts';
@@ -139,12 +138,11 @@ function isForeign({ location, home }: Upload): boolean {
 
 async function close(stream: ReadStream): Promise<void> {
   if (stream.closed) return;
-  const closed = once(
-    stream.on('error', () => undefined),
-    'close',
-  );
-  stream.destroy();
-  await closed;
+  // Not `once()` of node:events: it rejects with what the connection broke by, which is told already.
+  await new Promise<void>((resolve) => {
+    stream.on('error', () => undefined).once('close', resolve);
+    stream.destroy();
+  });
 }
 
 /** After a part: what the registry has of it, which it says. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, readlink, truncate, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -201,6 +203,24 @@ describeUnless(reason)("createPusher(), against Debian's docker-registry and sko
       }
     }));
 
+  it('goes on after connections that were reset in the middle of an upload (T-24)', () =>
+    withDirectory(async (directory) => {
+      const registry = await startDockerRegistry(directory);
+      const proxy = await startCuttingProxy(registry.address, { after: 5_500_000, cuts: 2 });
+      try {
+        const image = await makeImage({ layers: 1, layerSize: 8_000_000 });
+        const content = await contentOf(join(directory, 'layout'), [image]);
+        await pushWith(directory, content, [`${proxy.address}/app:1`]);
+        assert.equal(proxy.cuts(), 2);
+        const source = `docker://${registry.address}/app:1`;
+        const target = `dir:${join(directory, 'copy')}`;
+        await run('skopeo', ['copy', '--src-tls-verify=false', source, target]);
+      } finally {
+        await proxy.close();
+        await registry.close();
+      }
+    }));
+
   it('pushes and mounts with TLS and a login, and is refused without one', () =>
     withDirectory(async (directory) => {
       const { server: tls } = await makeCertificates(directory);
@@ -251,4 +271,40 @@ async function openFiles(directory: string): Promise<readonly string[]> {
     numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')),
   );
   return paths.filter((path) => path.startsWith(directory));
+}
+
+/** Passes connections on, and resets the first ones that bring more than so many bytes. */
+async function startCuttingProxy(
+  to: string,
+  { after, cuts }: { readonly after: number; readonly cuts: number },
+) {
+  const [host = '', port] = to.split(':');
+  let done = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    const onward = connect(Number(port), host);
+    for (const [one, other] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
+      sockets.add(one);
+      one.on('error', () => undefined).on('close', () => other.destroy());
+      one.pipe(other);
+    }
+    socket.on('data', () => {
+      if (socket.bytesRead < after || done === cuts) return;
+      done++;
+      socket.resetAndDestroy();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cuts: () => done,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
 }
