@@ -71,6 +71,7 @@ async function write(
     await pushOutput(output, form.result, { session, signal, status: reporter.status });
     return;
   }
+  await rememberImage({ ...form.result, names: output.names }, session);
   const epoch = output.form.epoch ?? ofBuild;
   const created = epoch === undefined ? undefined : new Date(epoch * 1000);
   const { DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH } = options.environment ?? {};

@@ -200,7 +200,15 @@ describe('push()', () => {
       const archive = join(folder, 'image.tar');
       const layout = join(folder, 'layout');
       const outputs = [`type=oci,dest=${archive}`, `type=oci,tar=false,dest=${layout}`];
-      const { digest } = await build({ ...options, outputs, tags: ['app:test'] });
+      const [first, second] = outputs.map((output) => `${output},compression=zstd,name=named:1`);
+      assert.ok(first && second);
+      const both = { outputs: [first, second], tags: ['app:test'] };
+      const { digest } = await build({ ...options, ...both });
+      for (const source of ['app:test', 'named:1']) {
+        const { store = '' } = options;
+        const name = `${registry.host}/app:stored`;
+        assert.equal((await push({ name, source, store })).digest, digest, source);
+      }
       const store = join(folder, 'other-store');
       for (const [source, tag] of [
         [`oci:${archive}`, '1'],
