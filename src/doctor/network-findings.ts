@@ -18,8 +18,8 @@ export async function networkFindings(environment: Environment): Promise<readonl
 const CERTIFICATES = {
   NODE_EXTRA_CA_CERTS: 'registries and downloads',
   NODE_USE_SYSTEM_CA: 'registries and downloads',
-  SSL_CERT_FILE: 'git',
-  SSL_CERT_DIR: 'git',
+  SSL_CERT_FILE: 'registries, downloads and git',
+  SSL_CERT_DIR: 'registries, downloads and git',
   GIT_SSL_CAINFO: 'git',
   GIT_SSL_CAPATH: 'git',
   CURL_CA_BUNDLE: 'git',

@@ -5,6 +5,7 @@
  */
 
 import { TsbuildError } from '../errors.ts';
+import { type Environment, proxyFor } from '../http/proxy.ts';
 import { isBusy, isConnectionCut, openBudget, type RetryBudget } from '../http/retry.ts';
 import { discardBody, type HttpResponse, openTransport } from '../http/transport.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';
@@ -67,7 +68,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
       const asked = accessOf(request, home);
       try {
         const send = (): Promise<HttpResponse> => sender.send(request, home, asked);
-        return await sendUntilAnswered(send, { request, budget, authorizer, asked });
+        return await sendUntilAnswered(send, { request, budget, authorizer, asked, environment });
       } catch (error) {
         throw answer.explain(error);
       }
@@ -82,11 +83,12 @@ interface Asking {
   readonly budget: RetryBudget;
   readonly authorizer: { reason(registry: string): string | undefined };
   readonly asked: Access;
+  readonly environment: Environment | undefined;
 }
 
 async function sendUntilAnswered(
   send: () => Promise<HttpResponse>,
-  { request, budget, authorizer, asked }: Asking,
+  { request, budget, authorizer, asked, environment = {} }: Asking,
 ): Promise<HttpResponse> {
   const { signal } = request;
   const isLast = request.once === true || isStream(request.body);
@@ -98,7 +100,8 @@ async function sendUntilAnswered(
       signal.throwIfAborted();
       if (error instanceof TsbuildError) throw error;
       if (!isLast && isConnectionCut(error) && (await budget.pause(signal))) continue;
-      throw connectionFailure(error, asked);
+      const address = new URL(`https://${asked.registry}`);
+      throw connectionFailure(error, asked, proxyFor(address, environment));
     }
     if (isAnswer(response, request)) return response;
     if (isLast || !isBusy(response) || !(await budget.pause(signal, response))) {

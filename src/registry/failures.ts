@@ -90,13 +90,15 @@ function plain(text: string): string {
 export function connectionFailure(
   cause: unknown,
   asked: Asked,
+  proxy?: URL,
 ): TsbuildError<'ERR_REGISTRY_UNREACHABLE'> {
   const { registry } = asked;
+  const by = proxy === undefined ? '' : ` It was asked through the proxy ${proxy.host}.`;
   const code = connectionCode(cause);
   return new TsbuildError('ERR_REGISTRY_UNREACHABLE', {
     message: `${cannot(asked)}: ${registry} is not reachable${code && ` (${code})`}`,
     details: { registry },
-    hint: connectionHint(code),
+    hint: connectionHint(code) + by,
     cause,
   });
 }

@@ -141,6 +141,10 @@ describeUnless(SKIP)("registrySource(), against Debian's docker-registry with TL
           const wrong = { ...environment, HTTPS_PROXY: proxy.url.replace('pr0xy', 'wrong') };
           await assert.rejects(pull('registry.test', { system, environment: wrong }), (error) => {
             assert.ok(hasCode(error, 'ERR_REGISTRY_UNREACHABLE'));
+            assert.match(
+              error.hint ?? '',
+              /^The proxy of HTTPS_PROXY .* the proxy 127\.0\.0\.1:\d+\.$/,
+            );
             assert.doesNotMatch(`${error.message} ${error.hint}`, /wrong/);
             return true;
           });
