@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
 
 /** The descriptor as it stands in a document, before any parser of ours. */
@@ -57,9 +57,14 @@ async function checkManifest(directory: string, descriptor: RawDescriptor): Prom
   const diffIDs: string[] = [];
   for (const layer of document.layers) {
     const stored = await checkBlob(directory, layer);
-    diffIDs.push(digestOf(layer.mediaType.endsWith('gzip') ? gunzipSync(stored) : stored));
+    diffIDs.push(digestOf(unpack(layer.mediaType, stored)));
   }
   assert.deepEqual(diffIDs, config.rootfs.diff_ids);
+}
+
+function unpack(mediaType: string, stored: Buffer): Buffer {
+  if (mediaType.endsWith('gzip')) return gunzipSync(stored);
+  return mediaType.endsWith('zstd') ? zstdDecompressSync(stored) : stored;
 }
 
 async function checkBlob(directory: string, descriptor: RawDescriptor): Promise<Buffer> {
