@@ -1,6 +1,7 @@
 /** Mirrors: asked once each before the registry itself, which is where whatever goes wrong ends. */
 
 import { TsbuildError } from '../errors.ts';
+import { connectionCode } from '../http/connection-code.ts';
 import { isConnectionCut } from '../http/retry.ts';
 import { discardBody, type HttpResponse } from '../http/transport.ts';
 import { connectionFailure } from './failures.ts';
@@ -41,13 +42,18 @@ export function createMirrors(sender: Sender): Mirrors {
           if (error instanceof TsbuildError && error.code === 'ERR_USAGE') throw error;
           const text = `The mirror ${registry} failed: ${wordsOf(error, request, endpoint)}.`;
           said.push(text);
-          const isOver = !(error instanceof TsbuildError) && !isConnectionCut(error);
-          if (isOver) gone.set(registry, text);
+          if (!(error instanceof TsbuildError) && isAbsent(error)) gone.set(registry, text);
         }
       }
       return { kind: 'nothing', explain: (error) => explained(error, said) };
     },
   };
+}
+
+/** Nobody is there: to ask again would cost the same wait for each layer. */
+function isAbsent(error: unknown): boolean {
+  const code = connectionCode(error);
+  return !isConnectionCut(error) || /^(?:UND_ERR_CONNECT_TIMEOUT|ETIMEDOUT|EAI_AGAIN)$/.test(code);
 }
 
 function wordsOf(error: unknown, request: RegistryRequest, endpoint: Endpoint): string {

@@ -43,6 +43,11 @@ describe('createRequest()', () => {
     assert.deepEqual((await options(argv, { B: 'b' })).buildArgs, { A: '1=2', B: 'b', D: '' });
   });
 
+  it('reads registries for which plain HTTP will do, as kaniko and dockerd name them', async () => {
+    const argv = ['--insecure-registry', 'a.example:5000', '--insecure-registry=10.0.0.0/8'];
+    assert.deepEqual((await options(argv)).insecureRegistries, ['a.example:5000', '10.0.0.0/8']);
+  });
+
   it('reads sizes as docker does', async () => {
     const sizes = {
       '64m': 67108864,
