@@ -76,19 +76,23 @@ async function postTo(
     ...target,
     method: 'POST',
     path: '/images/load?quiet=1',
-    headers: { host: 'engine', 'content-type': 'application/x-tar' },
+    // Kept alive until the answer is read: who is to close it does so while we still write.
+    headers: { host: 'engine', connection: 'keep-alive', 'content-type': 'application/x-tar' },
     agent: false,
   });
   const answer = answerOf(post);
-  // It is looked at below; a failure before that is no unhandled one.
-  answer.catch(() => undefined);
+  const refused = new AbortController();
+  // Whoever has refused needs no more of it.
+  answer.catch((said: unknown) => refused.abort(said));
+  const signal = AbortSignal.any([options.signal, refused.signal]);
   try {
-    await connected(post, options.signal);
-    await streamArchive(post, result, options);
+    await connected(post, signal);
+    await streamArchive(post, result, { ...options, signal });
     post.end();
     await answer;
   } catch (error) {
-    post.destroy();
+    // An engine that hung up may have said why: that is still to be read.
+    if (options.signal.aborted || post.socket?.destroyed !== true) post.destroy();
     options.signal.throwIfAborted();
     // What the engine says is a better reason than that it hung up.
     throw await answer.then(
