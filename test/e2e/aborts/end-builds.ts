@@ -122,8 +122,8 @@ if (import.meta.main) {
       seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
     },
   });
-  const [aborts, kills] = [values.aborts, values.kills].map(
-    (count) => Number(count) / RUNGS.length,
+  const [aborts, kills] = [values.aborts, values.kills].map((count) =>
+    Math.ceil(Number(count) / RUNGS.length),
   ) as [number, number];
   const seed = Number(values.seed);
   for (const rung of RUNGS) {
