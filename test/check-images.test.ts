@@ -160,7 +160,7 @@ describe('check of a Dockerfile on an image of a registry', () => {
       const result = await checked(`FROM ${host}/a\nFROM ${host}/b\nFROM ${host}/c\n`);
       assert.equal(result.error, undefined);
       assert.equal(result.unseenImages.length, 3);
-      assert.equal(connections, 2, 'one more try, as a connection can break');
+      assert.equal(connections, 4, 'by both schemes, and one more try, as a connection can break');
     } finally {
       await new Promise((settle) => server.close(settle));
     }
