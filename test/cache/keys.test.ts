@@ -21,7 +21,7 @@ describe('cacheKey()', () => {
   it('is stable: other keys would make every store useless', () => {
     assert.equal(
       cacheKey('run', { argv: ['/bin/sh', '-c', 'true'], env: {}, parent: [] }),
-      'c7785f8fbc7594c46f447b5f1b848387e550f77481a5fb7ef4236afaaf915ea5',
+      '187758846c74ee493c0ebb9bcf0b155e6cb7ae40e3b556d4839c2dc87838fad4',
     );
   });
 
