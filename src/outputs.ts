@@ -36,6 +36,7 @@ export function readOutputs(
   const pushed = push ? withPush(asked, parse) : asked;
   const outputs = load ? withLoad(pushed, parse) : pushed;
   const names = tags.map(parseReference);
+  checkTogether(outputs, built);
   for (const output of outputs) {
     if (output.kind === 'local') checkDelete(output, options);
     if (output.kind !== 'image' || !output.push) continue;
@@ -69,14 +70,43 @@ function withLoad(
   return isThere ? outputs : [...outputs, parse('type=docker')];
 }
 
+/** What would be found only when all is built. */
+function checkTogether(
+  outputs: readonly OutputSpec[],
+  { platforms, isIndex }: { readonly platforms: readonly Platform[]; readonly isIndex: boolean },
+): void {
+  const isStdout = (output: OutputSpec): boolean =>
+    'destination' in output && output.destination === '-';
+  if (outputs.filter(isStdout).length > 1) {
+    throw usage(
+      'Cannot write two outputs to the standard output',
+      'Give one of them a file: dest=FILE.',
+    );
+  }
+  for (const output of outputs) {
+    if (output.kind === 'docker' && isIndex) {
+      throw usage(
+        'docker exporter does not currently support exporting manifest lists',
+        'Build for one platform, or use type=oci, which keeps them all.',
+      );
+    }
+    const isMixed = 'platformSplit' in output && output.platformSplit === false;
+    if (isMixed && platforms.length > 1) {
+      throw usage(
+        'Cannot write the files of several platforms into one directory',
+        'Leave platform-split=false out: each platform gets a folder of its own.',
+      );
+    }
+  }
+}
+
 /** LOC-1: what deletes files that the build did not make must be allowed. */
 function checkDelete({ mode }: LocalOutput, { allow = [] }: BuildOptions): void {
   if (mode !== 'delete' || allow.includes(DELETE)) return;
-  throw new TsbuildError('ERR_USAGE', {
-    message: 'Cannot use mode=delete: it deletes what is in the directory and not in the image',
-    details: undefined,
-    hint: `Allow it with "--allow ${DELETE}".`,
-  });
+  throw usage(
+    'Cannot use mode=delete: it deletes what is in the directory and not in the image',
+    `Allow it with "--allow ${DELETE}".`,
+  );
 }
 
 function textOf(output: string | RegistryOutputOptions): string {
@@ -87,9 +117,12 @@ function textOf(output: string | RegistryOutputOptions): string {
 }
 
 function nameless(): TsbuildError {
-  return new TsbuildError('ERR_USAGE', {
-    message: 'Cannot push an image without a name: tag is needed when pushing to registry',
-    details: undefined,
-    hint: 'Name it, e.g. with "-t registry.example/app:1".',
-  });
+  return usage(
+    'Cannot push an image without a name: tag is needed when pushing to registry',
+    'Name it, e.g. with "-t registry.example/app:1".',
+  );
+}
+
+function usage(message: string, hint: string): TsbuildError {
+  return new TsbuildError('ERR_USAGE', { message, details: undefined, hint });
 }

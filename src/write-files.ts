@@ -8,18 +8,17 @@ import {
   writeDirectory,
   writeRootTar,
 } from './export/index.ts';
-import { hasCode, TsbuildError } from './errors.ts';
+import { hasCode } from './errors.ts';
 import type { Finishing, Solved } from './finish-image.ts';
 import { type RootFilesTarget, writeRootFiles } from './solve/root-files.ts';
 
-/** @throws ERR_OUTPUT_FAILED, ERR_USAGE for several platforms in one place */
+/** @throws ERR_OUTPUT_FAILED */
 export async function writeFiles(
   output: LocalOutput | TarOutput,
   { plans, stages }: Solved,
   { options, request, session, epoch, signal }: Finishing,
 ): Promise<void> {
   const isSplit = output.platformSplit ?? request.isIndex;
-  if (!isSplit && plans.length > 1) throw mixed();
   const roots = plans.map(({ platform, target }) => ({
     platform,
     layers: stages.get(target)?.layers ?? [],
@@ -66,13 +65,4 @@ interface HelperFailure {
   readonly path: string;
   readonly errno: number;
   readonly errnoName: string;
-}
-
-/** As BuildKit, which lets none overwrite another's files. */
-function mixed(): TsbuildError {
-  return new TsbuildError('ERR_USAGE', {
-    message: 'Cannot write the files of several platforms into one directory',
-    details: undefined,
-    hint: 'Leave platform-split=false out: each platform gets a folder of its own.',
-  });
 }

@@ -15,7 +15,7 @@ export interface WriteOutputOptions extends ExportOptions {
   readonly engine: Engine;
 }
 
-/** Writes an image. @throws ERR_OUTPUT_FAILED; ERR_USAGE for `dest=-` without a stream, or an index for docker */
+/** Writes an image. @throws ERR_OUTPUT_FAILED; ERR_USAGE for `dest=-` without a stream */
 export async function writeOutput(
   output: OciOutput | DockerOutput,
   result: ExportResult,
@@ -23,7 +23,6 @@ export async function writeOutput(
 ): Promise<void> {
   const named = { ...result, names: [...result.names, ...output.names] };
   const forDocker = output.kind === 'docker';
-  if (forDocker) refuseIndex(result);
   const { created, signal } = options;
   const written = { created, forDocker, signal };
   const { destination } = output;
@@ -60,15 +59,5 @@ export function stdoutOf(stdout: Writable | undefined): Writable {
     message: 'Cannot write the image to the standard output: the caller gave none',
     details: undefined,
     hint: 'Pass `stdout` to build(), or a path as dest.',
-  });
-}
-
-/** TAR-1. */
-function refuseIndex({ index }: ExportResult): void {
-  if (index === undefined) return;
-  throw new TsbuildError('ERR_USAGE', {
-    message: 'docker exporter does not currently support exporting manifest lists',
-    details: undefined,
-    hint: 'Build for one platform, or use type=oci, which keeps them all.',
   });
 }

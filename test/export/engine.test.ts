@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { hasCode, TsbuildError } from '../../src/errors.ts';
 import { parseOutput, writeOutput } from '../../src/export/index.ts';
-import { blobsOf, makeExport, makeIndexExport } from '../support/export-image.ts';
+import { blobsOf, makeExport } from '../support/export-image.ts';
 import { readTarTree } from '../support/layout-files.ts';
 import { withDirectory } from '../support/temporary.ts';
 
@@ -146,22 +146,6 @@ describe('loading into an engine', () => {
       await assert.rejects(
         writeOutput(output, image, { signal, stdout: undefined, engine }),
         failsWith(/has not the size/),
-      );
-    });
-  });
-
-  it('refuses an index (TAR-1)', async () => {
-    await withDirectory(async (folder) => {
-      assert.equal(output.kind, 'docker');
-      const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
-      const index = await makeIndexExport(folder, { platforms });
-      const engine = { address: undefined, certificates: undefined };
-      const { signal } = new AbortController();
-      await assert.rejects(
-        writeOutput(output, index, { signal, stdout: undefined, engine }),
-        (error) =>
-          hasCode(error, 'ERR_USAGE') &&
-          error.message.startsWith('docker exporter does not currently support'),
       );
     });
   });
