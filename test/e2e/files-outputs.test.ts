@@ -5,6 +5,7 @@ import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'n
 import { join } from 'node:path';
 import { openAccount, whyNoAccount } from '../support/accounts.ts';
 import { type ImageFile, readImageTree, readTarTree } from '../support/layout-files.ts';
+import { readLayers } from '../support/layer-entries.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { openRunBuilds, type RunBuilds } from '../support/run-builds.ts';
 import { THREE_ACCOUNTS } from '../support/three-accounts.ts';
@@ -21,6 +22,9 @@ RUN rm -r /d/gone /late/file && mkdir /late/file && mkfifo /d/pipe && echo s > /
  && chmod 600 /d/kept/two && rm /d/kept/one
 COPY --chown=app passwd /shut/passwd
 `;
+
+/** After the one time that the Dockerfile gives, and before all others. */
+const EPOCH = 1_100_000_000;
 
 /** What a directory of the user's keeps of an image's files. */
 async function listDirectory(root: string, path = ''): Promise<Record<string, ImageFile>> {
@@ -46,6 +50,8 @@ async function listDirectory(root: string, path = ''): Promise<Record<string, Im
 describe('outputs of files', function () {
   this.timeout(120_000);
 
+  const rebuilt: string[] = [];
+
   for (const { title, kind, subids } of THREE_ACCOUNTS) {
     describe(`by ${title}`, () => {
       let builds: RunBuilds;
@@ -57,7 +63,9 @@ describe('outputs of files', function () {
         if (whyNot !== undefined) this.skip();
         builds = await openRunBuilds(kind === 'root' ? kind : 'user', { subids });
         const files = ['-o', at('out'), '-o', `type=tar,dest=${at('out.tar')}`];
-        const { code, stderr } = await builds.attempt(DOCKERFILE, ...files);
+        const dated = `rewrite-timestamp=true,source-date-epoch=${EPOCH}`;
+        const clamped = ['-o', `type=oci,tar=false,dest=${at('clamped')},${dated}`];
+        const { code, stderr } = await builds.attempt(DOCKERFILE, ...files, ...clamped);
         assert.equal(code, 0, stderr);
         image = await readImageTree(at('image'));
       });
@@ -80,6 +88,18 @@ describe('outputs of files', function () {
           assert.deepEqual([file.mode, mtime && file.mtime], [mode, mtime], path);
         }
         assert.equal(files['late/three']?.sameAs, image['late/three']?.sameAs ? '2' : '1');
+      });
+
+      test('clamped times make the same layers, whoever ran the steps (REP-1, REP-3)', async () => {
+        const { layers, diffIDs } = await readLayers(at('clamped'));
+        const made = layers.slice(1).flat();
+        assert.ok(made.every(({ mtime }) => mtime <= EPOCH));
+        assert.ok(made.some(({ mtime }) => mtime === 1_000_000_000));
+        rebuilt.push(diffIDs.slice(1).join(' '));
+        assert.equal(rebuilt.at(-1), rebuilt[0]);
+        const built = await readLayers(at('image'));
+        assert.equal(built.diffIDs[0], diffIDs[0]);
+        assert.notEqual(built.diffIDs[1], diffIDs[1]);
       });
 
       test('local merges into what is there, and deletes when allowed (LOC-1, LOC-3)', async () => {
