@@ -22,7 +22,7 @@ export async function writeResultFiles(files: ResultFiles, result: BuildResult):
 }
 
 /** The image's id is its config's digest; of several images, that of the index. */
-function imageId({ digest, configDigest = digest }: BuildResult): string {
+export function imageId({ digest, configDigest = digest }: BuildResult): string {
   return configDigest;
 }
 

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { check, type CheckResult } from '../index.ts';
 import type { CheckCall } from './call.ts';
 import { checkJson, checkText } from './check-text.ts';
+import { dockerfilePath } from './dockerfile-path.ts';
 import type { Environment } from './environment.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { report, warn } from './report.ts';
@@ -53,7 +54,8 @@ async function fixAndTell(
   return result;
 }
 
-async function checkOutput(
+/** What a check prints. */
+export async function checkOutput(
   result: CheckResult,
   format: CheckCall['format'],
   options: BuildRequest['options'],
@@ -72,11 +74,9 @@ async function checkOutput(
 }
 
 /** Of the Dockerfile, relative to the working directory: in a workflow that is the repository. */
-function uriOf({ file }: CheckResult, { context, dockerfile }: BuildRequest['options']): string {
+function uriOf({ file }: CheckResult, options: BuildRequest['options']): string {
   // What came through a pipe or from elsewhere has but the name that the messages give it.
-  const isHere = typeof context === 'string' && !/^[\w.+-]+(?::\/\/|@)/.test(context);
-  const directory = isHere && dockerfile === undefined ? context : '.';
-  const path = resolve(directory, file);
+  const path = dockerfilePath(file, options) ?? resolve(file);
   const inside = relative(process.cwd(), path);
   if (inside.startsWith('..')) return pathToFileURL(path).href;
   return inside.split(sep).map(encodeURIComponent).join('/');

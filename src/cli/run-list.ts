@@ -37,7 +37,8 @@ export async function runList(
   });
 }
 
-async function listText(options: BuildRequest['options'], call: ListCall): Promise<string> {
+/** What a list prints; what was not looked at is told on stderr. */
+export async function listText(options: BuildRequest['options'], call: ListCall): Promise<string> {
   const isJson = call.format === 'json';
   switch (call.kind) {
     case 'outline': {

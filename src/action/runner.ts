@@ -1,0 +1,56 @@
+/** What the runner is told: lines of its log, the commands in them, and the files that it names. */
+
+import { randomUUID } from 'node:crypto';
+import { appendFile } from 'node:fs/promises';
+import type { Environment } from '../cli/environment.ts';
+
+/** The runner that runs this step of a job. */
+export interface Runner {
+  /** Writes whole lines into the log. Whatever they say, the runner takes none of them for a command. */
+  readonly say: (text: string) => void;
+  /** `group`, `warning`, `add-mask`, … */
+  readonly command: (name: string, message: string, properties?: CommandProperties) => void;
+  readonly setOutput: (name: string, value: string) => Promise<void>;
+  /** Adds Markdown to the job's summary. */
+  readonly addSummary: (text: string) => Promise<void>;
+}
+
+export type CommandProperties = Readonly<Record<string, string | number | undefined>>;
+
+/** Its files are those that the environment names; without one, what would be in it is not told. */
+export function createRunner(environment: Environment, write: (text: string) => void): Runner {
+  const { GITHUB_OUTPUT, GITHUB_STEP_SUMMARY } = environment;
+  return {
+    say: (text) => write(harmless(text)),
+    command: (name, message, properties = {}) => {
+      const given = Object.entries(properties).filter(([, value]) => value !== undefined);
+      const list = given.map(([key, value]) => `${key}=${escapeProperty(String(value))}`);
+      write(`::${name}${list.length > 0 ? ` ${list.join(',')}` : ''}::${escapeData(message)}\n`);
+    },
+    setOutput: async (name, value) => {
+      // A delimiter that nobody can guess, so that no value can end early and set another output.
+      const delimiter = `tsbuild_${randomUUID()}`;
+      if (!GITHUB_OUTPUT) return;
+      await appendFile(GITHUB_OUTPUT, `${name}<<${delimiter}\n${value}\n${delimiter}\n`);
+    },
+    addSummary: async (text) => {
+      if (GITHUB_STEP_SUMMARY) await appendFile(GITHUB_STEP_SUMMARY, text);
+    },
+  };
+}
+
+/**
+ * The runner takes `::name::` at the beginning of a line for a command, and the older `##[name]` anywhere: what a
+ * RUN prints, or a Dockerfile says, must not set an output of this step.
+ */
+function harmless(text: string): string {
+  return text.replaceAll(/^([\s\u0085]*)::/gm, '$1: :').replaceAll('##[', '# #[');
+}
+
+function escapeData(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function escapeProperty(text: string): string {
+  return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
