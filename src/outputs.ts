@@ -44,9 +44,21 @@ export function readOutputs(
     if (names.length === 0 && output.names.length === 0) throw nameless();
   }
   const forms = outputs.flatMap((output) => ('form' in output ? [output.form] : []));
-  const [form = { ...USUAL_FORM, annotations }] = forms;
+  const [form = unasked(outputs, { names, annotations })] = forms;
   for (const each of [form, ...forms]) checkAnnotations(each.annotations, built);
   return { outputs, names, form };
+}
+
+/** Of an image that no output is. Where only its files are wanted and it has no name, nothing is compressed. */
+function unasked(
+  outputs: readonly OutputSpec[],
+  {
+    names,
+    annotations,
+  }: { readonly names: readonly Reference[]; readonly annotations: ImageForm['annotations'] },
+): ImageForm {
+  const isOfUse = outputs.length === 0 || names.length > 0;
+  return { ...USUAL_FORM, annotations, compression: isOfUse ? USUAL_FORM.compression : 'none' };
 }
 
 /** As buildx: `--push` is for the outputs that are images, and is one where there is none. */
