@@ -34,12 +34,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const signal = AbortSignal.any([failure.signal, ...(options.signal ? [options.signal] : [])]);
   const request = readRequest(options);
   const progress = new Progress(options.onEvent);
+  const started = Date.now();
   return await withInput({ options, request, progress, signal }, async (input) => {
     const { file } = input;
     const dockerfile = parseDockerfile(file.text, { file: file.name });
     const session = await input.session();
     const contextEpoch = input.context.epoch;
-    const running = { options, request, input, session, contextEpoch, progress, signal };
+    const running = { options, request, input, session, contextEpoch, progress, started, signal };
     try {
       const plans = await planPlatforms(dockerfile, running);
       const warnings = await reportWarnings(dockerfile, plans, running);
@@ -104,6 +105,7 @@ interface Running {
   readonly session: Session;
   readonly contextEpoch: number | undefined;
   readonly progress: Progress;
+  readonly started: number;
   readonly signal: AbortSignal;
   readonly warned: WarningOptions;
 }

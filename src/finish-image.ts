@@ -8,33 +8,24 @@ import {
 } from './export/index.ts';
 import { forPlatform } from './errors.ts';
 import { formatAll } from './oci/platform.ts';
-import type { BuildOptions, PlatformResult } from './options.ts';
+import type { Attestor } from './attestor.ts';
+import type { Reference } from './oci/reference.ts';
+import type { Finishing, Solved } from './finishing.ts';
+import type { PlatformResult } from './options.ts';
 import type { BuildPlan } from './plan/step.ts';
-import type { Progress } from './progress/progress.ts';
-import type { Request } from './request.ts';
 import { type AssembledImage, assembleImage, assembleIndex } from './solve/assemble.ts';
 import type { BlobForm } from './solve/blob-form.ts';
 import type { BaseImage } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
 import { checkDocuments, locateLeak } from './solve/secret-leaks.ts';
-import type { Session } from './solve/session.ts';
 import type { SolvedStages } from './solve/solve.ts';
 
-/** What a build has after solving. */
-export interface Solved {
-  readonly plans: readonly BuildPlan<BaseImage>[];
-  readonly stages: SolvedStages;
-}
-
-/** What finishing needs of a build. */
-export interface Finishing {
-  readonly options: BuildOptions;
-  readonly request: Request;
-  readonly session: Session;
-  /** Seconds since the Unix epoch: the time of all that is new. */
-  readonly epoch: number | undefined;
-  readonly progress: Progress;
-  readonly signal: AbortSignal;
+/** How the images of a form are named and attested. */
+export interface Naming {
+  /** In all outputs of the form. */
+  readonly names: readonly Reference[];
+  /** Undefined: nothing is attested. */
+  readonly attestor: Attestor | undefined;
 }
 
 /** What the outputs of a form get, and what is told of it. */
@@ -55,23 +46,30 @@ export function blobFormOf(form: ImageForm, epoch: number | undefined): BlobForm
 export async function finishImages(
   { plans, stages }: Solved,
   form: ImageForm,
-  work: Finishing,
+  { names, attestor, ...work }: Finishing & Naming,
 ): Promise<FinishedForm> {
   const { request, session } = work;
   const finished = await Promise.all(plans.map((plan) => finishImage(plan, stages, form, work)));
-  const index = request.isIndex
-    ? assembleIndex(
-        finished.map(({ image }) => image.descriptor),
-        {
-          annotations: annotationsAt('index', form.annotations),
-          descriptorAnnotations: annotationsAt('index-descriptor', form.annotations),
-        },
-      )
-    : undefined;
+  const attestations: ExportImage[] = [];
+  for (const { plan, image, blobs } of attestor === undefined ? [] : finished) {
+    const about = { plan, descriptor: image.descriptor, blobs, form, names };
+    if (attestor !== undefined) attestations.push(await attestor.attest(about));
+  }
+  // ATT-3: behind all that can be run.
+  const images = [...finished.map(exportImageOf), ...attestations];
+  const index =
+    request.isIndex || attestations.length > 0
+      ? assembleIndex(
+          images.map(({ descriptor }) => descriptor),
+          {
+            annotations: annotationsAt('index', form.annotations),
+            descriptorAnnotations: annotationsAt('index-descriptor', form.annotations),
+          },
+        )
+      : undefined;
   if (index !== undefined) await session.store.putBytes(index.bytes);
   const descriptor = index?.descriptor ?? finished[0]?.image.descriptor;
   if (descriptor === undefined) throw new TypeError('No platform is planned');
-  const images = finished.map(exportImageOf);
   return {
     result: { descriptor, index: index?.bytes, images, names: request.names },
     platforms: finished.map(resultOf),

@@ -1,11 +1,16 @@
 /** What comes after solving: the images in each form that is wanted, the outputs, the answer. */
 
+import { isAttested } from './attest/requests.ts';
 import { type ImageForm, nameOfOutput, type OutputSpec, writeOutput } from './export/index.ts';
 import { TsbuildError } from './errors.ts';
-import { type FinishedForm, type Finishing, finishImages, type Solved } from './finish-image.ts';
+import { type FinishedForm, finishImages } from './finish-image.ts';
+import type { Finishing, Solved } from './finishing.ts';
+import type { Attestor } from './attestor.ts';
+import { formatReference, type Reference } from './oci/reference.ts';
 import type { BuildResult } from './options.ts';
 import type { StepReporter } from './progress/progress.ts';
 import { namesOf, pushOutput, rememberImage } from './push-output.ts';
+import type { Request } from './request.ts';
 import { writeFiles } from './write-files.ts';
 
 /**
@@ -15,10 +20,12 @@ import { writeFiles } from './write-files.ts';
 export async function finish(solved: Solved, work: Finishing): Promise<BuildResult> {
   const { request, session, progress } = work;
   warnWithoutEpoch(work);
+  const attestor = await attestorOf(solved, work);
   const forms = new Map<string, FinishedForm>();
   const finished = async (form: ImageForm): Promise<FinishedForm> => {
     const key = JSON.stringify(form);
-    const known = forms.get(key) ?? (await finishImages(solved, form, work));
+    const naming = { names: namesIn(form, request), attestor };
+    const known = forms.get(key) ?? (await finishImages(solved, form, { ...work, ...naming }));
     forms.set(key, known);
     return known;
   };
@@ -29,7 +36,7 @@ export async function finish(solved: Solved, work: Finishing): Promise<BuildResu
     const reporter = progress.start({ name: nameOfOutput(output), location: undefined });
     try {
       const form = 'form' in output ? await finished(output.form) : undefined;
-      await write(output, { form, solved, reporter }, work);
+      await write(output, { form, solved, reporter, attestor }, work);
       const detail = form?.result.descriptor.digest;
       reporter.end({ cached: false, ...(detail !== undefined && { detail }) });
     } catch (error) {
@@ -57,15 +64,18 @@ async function write(
     form,
     solved,
     reporter,
+    attestor,
   }: {
     readonly form: FinishedForm | undefined;
     readonly solved: Solved;
     readonly reporter: StepReporter;
+    readonly attestor: Attestor | undefined;
   },
   work: Finishing,
 ): Promise<void> {
   const { options, session, epoch: ofBuild, signal } = work;
-  if (output.kind === 'local' || output.kind === 'tar') await writeFiles(output, solved, work);
+  if (output.kind === 'local' || output.kind === 'tar')
+    await writeFiles(output, solved, { work, attestor });
   if (form === undefined || !('form' in output)) return;
   if (output.kind === 'image') {
     await pushOutput(output, form.result, { session, signal, status: reporter.status });
@@ -78,6 +88,23 @@ async function write(
   const certificates = (DOCKER_TLS_VERIFY && DOCKER_CERT_PATH) || undefined;
   const engine = { address: DOCKER_HOST || undefined, certificates };
   await writeOutput(output, form.result, { created, signal, stdout: options.stdout, engine });
+}
+
+/** Loaded when something is to be attested. */
+async function attestorOf(solved: Solved, work: Finishing): Promise<Attestor | undefined> {
+  if (!isAttested(work.request.attest)) return undefined;
+  const { Attestor } = await import('./attestor.ts');
+  return new Attestor(solved, work);
+}
+
+/** The names of an image in all outputs that want this form of it. */
+function namesIn(form: ImageForm, { names, outputs }: Request): readonly Reference[] {
+  const key = JSON.stringify(form);
+  const own = outputs.flatMap((output) =>
+    'form' in output && JSON.stringify(output.form) === key ? output.names : [],
+  );
+  const all = [...names, ...own].map((name) => [formatReference(name), name] as const);
+  return [...new Map(all).values()];
 }
 
 function isPush(output: OutputSpec): boolean {

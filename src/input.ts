@@ -29,6 +29,8 @@ import type { Session } from './solve/session.ts';
 export interface Input {
   readonly file: DockerfileText;
   readonly context: OpenContext;
+  /** Where the context is from. */
+  readonly source: ContextSource;
   /** The ignore file in force. @throws ERR_CONTEXT_MISSING, ERR_IGNORE_PATTERN */
   readonly ignore: () => Promise<IgnoreFile | undefined>;
   /** Lists what COPY sees of the context. */
@@ -88,6 +90,7 @@ async function openInput(work: InputOptions, session: () => Promise<Session>): P
   return {
     file,
     context,
+    source,
     ignore,
     session,
     fetchFile: tools.fetchFile,
@@ -118,20 +121,24 @@ function toolsOf({ options, signal }: InputOptions, session: () => Promise<Sessi
     temporary: async (what) => (await session()).layers.temporary(what),
     statCache: async (directory) => (await session()).store.statCachePath(directory),
     fetchFile: async (url, checksum) => {
-      const { store, layers, downloads: transport } = await session();
+      const { store, layers, materials, downloads: transport } = await session();
       const temporary = (): string => layers.temporary('download');
       const tools = { memory: store, temporary, secrets, transport };
-      return await fetchFile(url, { ...tools, signal, checksum });
+      const file = await fetchFile(url, { ...tools, signal, checksum });
+      materials.addFile(url, file.sha256);
+      return file;
     },
     fetchGit: async (source) => {
-      const { store, workspace } = await session();
-      return await fetchGit(source, {
+      const { store, workspace, materials } = await session();
+      const checkout = await fetchGit(source, {
         mirrors: store.gitPath,
         scratch: workspace.path,
         secrets,
         now: Math.floor(Date.now() / 1000),
         signal,
       });
+      materials.addCommit(source, checkout.commit);
+      return checkout;
     },
     signal,
   };

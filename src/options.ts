@@ -35,6 +35,15 @@ export interface BuildOptions {
   readonly push?: boolean;
   /** Loads the image into the container engine of this machine: docker's (`environment.DOCKER_HOST`), else podman. */
   readonly load?: boolean;
+  /**
+   * SLSA provenance of the image: true, or `mode=min|max,…` as docker's flag has it (docs/attestations.md).
+   * Default: none. An image with attestations is an index.
+   */
+  readonly provenance?: boolean | string;
+  /** The list of its packages (SPDX), likewise. */
+  readonly sbom?: boolean | string;
+  /** The same by type: `type=provenance|sbom[,KEY=VALUE]`. */
+  readonly attests?: readonly string[];
   /** Of the image, as docker's flag has them: `[PLACE[PLATFORM]:]KEY=VALUE`. */
   readonly annotations?: readonly string[];
   /**

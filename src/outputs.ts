@@ -27,14 +27,19 @@ export interface Outputs {
 /** @throws ERR_USAGE, ERR_UNSUPPORTED, ERR_REFERENCE_INVALID, ERR_PLATFORM_INVALID */
 export function readOutputs(
   options: BuildOptions,
-  built: { readonly platforms: readonly Platform[]; readonly isIndex: boolean },
+  built: {
+    readonly platforms: readonly Platform[];
+    readonly isIndex: boolean;
+    readonly isAttested?: boolean;
+  },
 ): Outputs {
   const { outputs: given = [], tags = [], push = false, load = false } = options;
   const annotations = (options.annotations ?? []).flatMap(parseAnnotation);
   const parse = (text: string): OutputSpec => parseOutput(text, annotations);
   const asked = given.map((output) => parse(textOf(output)));
   const pushed = push ? withPush(asked, parse) : asked;
-  const outputs = load ? withLoad(pushed, parse) : pushed;
+  const asImages = load ? withLoad(pushed, parse) : pushed;
+  const outputs = built.isAttested ? asImages.map(inOciTypes) : asImages;
   const names = tags.map(parseReference);
   checkTogether(outputs, built);
   for (const output of outputs) {
@@ -45,7 +50,9 @@ export function readOutputs(
   }
   const forms = outputs.flatMap((output) => ('form' in output ? [output.form] : []));
   const [form = unasked(outputs, { names, annotations })] = forms;
-  for (const each of [form, ...forms]) checkAnnotations(each.annotations, built);
+  // What is attested is an index, too.
+  const isIndex = built.isIndex || built.isAttested === true;
+  for (const each of [form, ...forms]) checkAnnotations(each.annotations, { ...built, isIndex });
   return { outputs, names, form };
 }
 
@@ -110,6 +117,19 @@ function checkTogether(
       );
     }
   }
+}
+
+/** Docker's names have none for attestations: OCI's are taken, as BuildKit does. @throws ERR_USAGE for docker's archive */
+function inOciTypes(output: OutputSpec): OutputSpec {
+  if (!('form' in output)) return output;
+  if (output.kind === 'docker') {
+    throw new TsbuildError('ERR_USAGE', {
+      message: 'docker exporter does not currently support exporting manifest lists',
+      details: undefined,
+      hint: 'An image with attestations is one: leave them out for this output, or use type=oci.',
+    });
+  }
+  return { ...output, form: { ...output.form, mediaTypes: 'oci' } };
 }
 
 /** LOC-1: what deletes files that the build did not make must be allowed. */

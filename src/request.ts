@@ -4,6 +4,7 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Dockerfile } from '../parser/index.ts';
 import { type NamedContextValue, parseNamedContext } from './context/named-context.ts';
+import { type AttestRequest, isAttested, readAttestations } from './attest/requests.ts';
 import { TsbuildError } from './errors.ts';
 import type { ImageForm, OutputSpec } from './export/index.ts';
 import { hostPlatform, parsePlatforms, type Platform } from './oci/platform.ts';
@@ -35,6 +36,8 @@ export interface Request {
   /** Of the image that the answer is about: what the first output that is one wants. */
   readonly form: ImageForm;
   readonly names: readonly Reference[];
+  /** What is said about the images besides. */
+  readonly attest: AttestRequest;
   readonly devices: Devices;
   readonly contexts: ReadonlyMap<string, NamedContextValue>;
 }
@@ -44,11 +47,13 @@ export function readRequest(options: BuildOptions): Request {
   const host = hostPlatform(process.arch);
   for (const text of options.devices ?? []) if (text.startsWith('/')) parseHostDevice(text);
   const platforms = platformsOf(options, host);
+  const attest = readAttestations(options, platforms);
   return {
     host,
     ...platforms,
     machine: thisMachine(),
-    ...readOutputs(options, platforms),
+    attest,
+    ...readOutputs(options, { ...platforms, isAttested: isAttested(attest) }),
     devices: new Devices([...CDI_DIRECTORIES, ...(options.cdiDirectories ?? [])]),
     contexts: new Map(
       Object.entries(options.buildContexts ?? {}).map(([name, value]) => [

@@ -8,20 +8,30 @@ import {
   writeDirectory,
   writeRootTar,
 } from './export/index.ts';
+import type { Subject } from './attest/index.ts';
+import type { Attestor } from './attestor.ts';
 import { hasCode } from './errors.ts';
-import type { Finishing, Solved } from './finish-image.ts';
+import type { Finishing, Solved } from './finishing.ts';
 import { type RootFilesTarget, writeRootFiles } from './solve/root-files.ts';
+import type { ImageTree } from './tree/image-tree.ts';
+import { toText } from './tree/path.ts';
 
 /** @throws ERR_OUTPUT_FAILED */
 export async function writeFiles(
   output: LocalOutput | TarOutput,
   { plans, stages }: Solved,
-  { options, request, session, epoch, signal }: Finishing,
+  { work, attestor }: { readonly work: Finishing; readonly attestor: Attestor | undefined },
 ): Promise<void> {
+  const { options, request, session, epoch, signal } = work;
   const isSplit = output.platformSplit ?? request.isIndex;
-  const roots = plans.map(({ platform, target }) => ({
-    platform,
-    layers: stages.get(target)?.layers ?? [],
+  const roots = plans.map((plan) => ({
+    platform: plan.platform,
+    layers: stages.get(plan.target)?.layers ?? [],
+    // LOC-2
+    more: async (tree: ImageTree) => {
+      const about = { epoch: output.epoch ?? epoch, prefix: output.attestationPrefix };
+      return (await attestor?.attestFiles(plan, subjectsIn(tree), about)) ?? [];
+    },
   }));
   const { uid, gid } = request.machine;
   const make = async (kind: RootFilesTarget['kind'], path: string): Promise<void> => {
@@ -49,6 +59,14 @@ export async function writeFiles(
     },
     deletes: output.mode === 'delete',
     signal,
+  });
+}
+
+/** Every file by its content. */
+function subjectsIn(tree: ImageTree): readonly Subject[] {
+  return [...tree.below('')].flatMap((found) => {
+    const sha256 = tree.contentOf(found)?.entry.sha256;
+    return sha256 === undefined ? [] : [{ name: toText(found.entry.path), digest: { sha256 } }];
   });
 }
 

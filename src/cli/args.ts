@@ -19,6 +19,9 @@ export interface Flags extends RunFlags {
   readonly push?: boolean;
   readonly load?: boolean;
   readonly annotation: readonly string[];
+  readonly attest: readonly string[];
+  readonly provenance?: string;
+  readonly sbom?: string;
   readonly iidfile?: string;
   readonly metadataFile?: string;
   readonly target?: string;
@@ -140,7 +143,7 @@ function createProgram(): Command {
 const NOT_OF_LISTS = ['--check', '--fix', '--call', '--quiet', '--progress'];
 /** These change nothing in a list; whoever types a build's command line may leave them there. */
 const WITHOUT_EFFECT =
-  /^--(?:tag|output|push|load|annotation|iidfile|metadata-file|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
+  /^--(?:tag|output|push|load|annotation|attest|provenance|sbom|iidfile|metadata-file|label|no-cache|no-cache-filter|add-host|pull|jobs)$/;
 
 function createContextProgram(): Command {
   const program = new Command('tsbuild context ls')
@@ -182,6 +185,9 @@ function createOptions(): readonly Option[] {
     new Option('--push', 'push the image to its names'),
     new Option('--load', "load the image into docker's engine, or podman"),
     list('--annotation <annotation>', '[PLACE:]KEY=VALUE in the manifest or index'),
+    list('--attest <attestation>', 'type=provenance or type=sbom[,KEY=VALUE]'),
+    new Option('--provenance <value>', 'how the image was built: true, mode=min or mode=max'),
+    new Option('--sbom <value>', 'the packages in the image'),
     new Option('--iidfile <file>', "write the image's id there"),
     new Option('--metadata-file <file>', 'write digests and names there, as JSON'),
     new Option('--target <stage>', 'the stage to build (default: the last)'),

@@ -28,15 +28,11 @@ const IGNORED = [
 export const OTHER_ISOLATIONS = ['default', 'process', 'hyperv', 'oci', 'rootless', 'chroot'];
 
 const NEEDS_SHARED_CACHE = 'The store keeps the cache between builds: leave the flag out.';
-const NO_ATTESTATIONS = 'This version attaches no attestations: leave the flag out.';
 
 /** Refused: to ignore one would silently give another result than the user asked for. */
 const REFUSED: Readonly<Record<string, string>> = {
   '--cache-from <source>': NEEDS_SHARED_CACHE,
   '--cache-to <destination>': NEEDS_SHARED_CACHE,
-  '--attest <attestation>': NO_ATTESTATIONS,
-  '--provenance <value>': NO_ATTESTATIONS,
-  '--sbom <value>': NO_ATTESTATIONS,
   '--print <what>': 'Only building is there yet.',
   '--squash': 'Copy the result into a stage of its own: "FROM scratch", "COPY --from=…".',
   '--policy <policy>': 'Pin base images by digest in the Dockerfile.',

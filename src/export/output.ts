@@ -54,6 +54,8 @@ interface FilesOutput {
   readonly platformSplit: boolean | undefined;
   /** Seconds: the time of all files; undefined: the build's. */
   readonly epoch: number | undefined;
+  /** What names of attestations begin with. */
+  readonly attestationPrefix: string;
 }
 
 export interface LocalOutput extends FilesOutput {
@@ -83,6 +85,8 @@ export interface ImageForm {
   /** Seconds; undefined: the build's. */
   readonly epoch: number | undefined;
   readonly annotations: readonly Annotation[];
+  /** Attestations are artifacts with a subject; else images of an unknown platform (ATT-4). */
+  readonly ociArtifact: boolean;
 }
 
 /** The form of an image that nobody asked to be another. */
@@ -94,4 +98,5 @@ export const USUAL_FORM: ImageForm = {
   rewriteTimestamp: false,
   epoch: undefined,
   annotations: [],
+  ociArtifact: true,
 };

@@ -15,8 +15,9 @@ const IMAGE = [
   'oci-mediatypes',
   'rewrite-timestamp',
   'source-date-epoch',
+  'oci-artifact',
 ] as const;
-const FILES = ['dest', 'platform-split', 'source-date-epoch'] as const;
+const FILES = ['dest', 'platform-split', 'source-date-epoch', 'attestation-prefix'] as const;
 const PUSH = ['push', 'push-by-digest', 'name-canonical', 'registry.insecure'] as const;
 
 /** The types of outputs, and the options that each takes besides `type`. */
@@ -34,9 +35,7 @@ type OutputType = keyof typeof OPTIONS;
 
 /** Options of other builders (5.2) that are known and not done, each with the reason. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  'oci-artifact': 'This version attaches no attestations: leave it out.',
-  'attestation-inline': 'This version attaches no attestations: leave it out.',
-  'attestation-prefix': 'This version attaches no attestations: leave it out.',
+  'attestation-inline': 'Attestations are in the index of every image that is attested.',
   'compatibility-version': 'What digests depend on is fixed for each version of tsbuild.',
   'prefer-nondist-layers': 'Layers are always pushed.',
   'dangling-name-prefix': 'There is no image store of containerd here.',
@@ -136,6 +135,7 @@ function imageOf(
       rewriteTimestamp: booleanOf('rewrite-timestamp', options) ?? false,
       epoch: numberOf('source-date-epoch', options, Number.MAX_SAFE_INTEGER),
       annotations,
+      ociArtifact: booleanOf('oci-artifact', options) ?? true,
     },
   };
 }
@@ -179,8 +179,17 @@ function compressionOf(name: string): ImageForm['compression'] {
 function filesOf(options: Options): {
   readonly platformSplit: boolean | undefined;
   readonly epoch: number | undefined;
+  readonly attestationPrefix: string;
 } {
+  const attestationPrefix = options.get('attestation-prefix') ?? '';
+  if (attestationPrefix.includes('/')) {
+    throw usage(
+      `Cannot use "${attestationPrefix}" for attestation-prefix`,
+      'It is what names begin with, without directories.',
+    );
+  }
   return {
+    attestationPrefix,
     platformSplit: booleanOf('platform-split', options),
     epoch: numberOf('source-date-epoch', options, Number.MAX_SAFE_INTEGER),
   };

@@ -6,8 +6,12 @@ import type { DiffID } from './digest.ts';
 export interface Manifest {
   readonly schemaVersion: 2;
   readonly mediaType?: string;
+  /** What it is, when it is no image. */
+  readonly artifactType?: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
+  /** Another manifest that this one is about. */
+  readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 

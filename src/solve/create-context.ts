@@ -83,7 +83,7 @@ export async function createStepContext(options: StepContextOptions): Promise<St
     fetchFile: options.fetchFile,
     git: new GitSources({
       ...{ mirrors: store.gitPath, secrets: options.sandbox.secrets },
-      ...{ layers, helpers, now, signal },
+      ...{ layers, helpers, now, signal, materials: session.materials },
     }),
   };
 }

@@ -14,6 +14,7 @@ import type { CopyStep } from '../plan/step.ts';
 import type { Helpers } from './helpers.ts';
 import type { BaseImage } from './layer.ts';
 import type { Layers } from './layers.ts';
+import type { Materials } from './materials.ts';
 import { directoryOrigin, type Origin } from './origins.ts';
 import { Once } from './schedule.ts';
 
@@ -21,6 +22,7 @@ export interface GitSourcesOptions
   extends Pick<GitOptions, 'mirrors' | 'secrets' | 'now' | 'signal'> {
   readonly layers: Layers;
   readonly helpers: Helpers;
+  readonly materials: Materials;
 }
 
 export class GitSources {
@@ -68,9 +70,11 @@ export class GitSources {
   }
 
   async #resolve(source: GitSource): Promise<GitRevision> {
-    return await this.#revisions.get(keyOf(source), async () =>
-      resolveGit(source, await this.#gitOptions()),
-    );
+    return await this.#revisions.get(keyOf(source), async () => {
+      const revision = await resolveGit(source, await this.#gitOptions());
+      this.#options.materials.addCommit(source, revision.commit);
+      return revision;
+    });
   }
 
   async #gitOptions(): Promise<GitOptions> {

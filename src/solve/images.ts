@@ -55,11 +55,12 @@ async function fromSource(
   platform: Platform,
   signal: AbortSignal,
 ): Promise<BaseImage> {
-  const { config, manifest, descriptor, layers } = await source.resolve(platform, signal);
+  const { config, manifest, descriptor, root, layers } = await source.resolve(platform, signal);
   return {
     config,
     manifest,
     descriptor,
+    root,
     layers: config.rootfs.diff_ids.flatMap((diffID, number) => {
       const layer = layers[number];
       if (layer === undefined) return [];
@@ -90,7 +91,7 @@ function withName(source: ImageSource, name: string): ImageSource {
 }
 
 /** Manifests and configs of registries stay in the store: they never change. */
-function documentsIn(store: Store): DocumentCache {
+export function documentsIn(store: Store): DocumentCache {
   return {
     get: async (digest) => {
       const { readFile } = await import('node:fs/promises');

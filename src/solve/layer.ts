@@ -2,7 +2,7 @@
 
 import type { LayerID } from '../../cache/index.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { DiffID } from '../oci/digest.ts';
+import type { Digest, DiffID } from '../oci/digest.ts';
 import type { ImageConfig, Manifest } from '../oci/image.ts';
 import type { ImageSource } from '../registry/index.ts';
 
@@ -24,5 +24,7 @@ export interface BaseImage {
   readonly config: ImageConfig;
   readonly manifest: Manifest;
   readonly descriptor: Descriptor;
+  /** What the name stood for: an index's digest if there was one. */
+  readonly root?: Digest | undefined;
   readonly layers: readonly Layer[];
 }

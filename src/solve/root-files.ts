@@ -1,10 +1,12 @@
 /** The files of an image instead of the image: its root filesystem as a tar or a directory (LOC-2). */
 
+import { TsbuildError } from '../errors.ts';
+import { digestOf, hexOf } from '../oci/digest.ts';
 import { formatAll, type Platform } from '../oci/platform.ts';
 import type { DirectoryEntry, Entry, EntrySource, FileEntry } from '../tree/entry.ts';
 import { metadataOf } from '../tree/entry.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
-import { comparePaths, toBytes } from '../tree/path.ts';
+import { comparePaths, toBytes, toText } from '../tree/path.ts';
 import { writeList } from './compose-list.ts';
 import { linkTo } from './hard-links.ts';
 import type { Layer } from './layer.ts';
@@ -17,6 +19,13 @@ export interface RootFiles {
   readonly platform: Platform;
   /** Lowest first. */
   readonly layers: readonly Layer[];
+  /** Files that are put beside them, by names without directories. */
+  readonly more?: (tree: ImageTree) => Promise<readonly NamedBytes[]>;
+}
+
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 export interface RootFilesOptions {
@@ -47,9 +56,12 @@ export async function writeRootFiles(
   const { session, isSplit, signal } = options;
   const places = new Places();
   const parts = await Promise.all(
-    roots.map(async ({ platform, layers }) => {
+    roots.map(async ({ platform, layers, more }) => {
       const prefix = isSplit ? toBytes(formatAll(platform).replaceAll('/', '_')) : '';
-      return { prefix, tree: await openTree(layers, session, places) };
+      const tree = await openTree(layers, session, places);
+      const added = ((await more?.(tree.tree)) ?? []).map(fileOf);
+      for (const { path } of added) if (tree.tree.lookup(path)) throw taken(path);
+      return { prefix, tree, added: added.sort((a, b) => comparePaths(a.path, b.path)) };
     }),
   );
   parts.sort((a, b) => comparePaths(a.prefix, b.prefix));
@@ -101,12 +113,16 @@ interface Change {
 }
 
 function* entriesOf(
-  parts: readonly { readonly prefix: string; readonly tree: OpenedTree }[],
+  parts: readonly {
+    readonly prefix: string;
+    readonly tree: OpenedTree;
+    readonly added: readonly Entry[];
+  }[],
   change: Change,
 ): Generator<Entry> {
-  for (const { prefix, tree } of parts) {
+  for (const { prefix, tree, added } of parts) {
     if (prefix !== '') yield changed(folder(prefix), change);
-    for (const entry of flatten(tree)) {
+    for (const entry of merged(flatten(tree), added)) {
       // What a directory cannot have without privileges it never has.
       if (change.owner !== undefined && isDevice(entry)) continue;
       yield changed(within(prefix, entry), change);
@@ -133,6 +149,35 @@ function* flatten({ tree, shared, sources }: OpenedTree): Generator<Entry> {
       } else yield linkTo(target, entry);
     }
   }
+}
+
+function* merged(entries: Iterable<Entry>, added: readonly Entry[]): Generator<Entry> {
+  let next = 0;
+  for (const entry of entries) {
+    for (;;) {
+      const other = added[next];
+      if (other === undefined || comparePaths(other.path, entry.path) > 0) break;
+      yield other;
+      next++;
+    }
+    yield entry;
+  }
+  yield* added.slice(next);
+}
+
+function fileOf({ name, bytes }: NamedBytes): FileEntry {
+  const sha256 = hexOf(digestOf(bytes));
+  const metadata = { path: toBytes(name), mode: 0o644, uid: 0, gid: 0, mtime: 0, mtimeNsec: 0 };
+  const source = { kind: 'bytes', bytes } as const;
+  return { ...metadata, type: 'file', size: bytes.length, sha256, source };
+}
+
+function taken(path: string): TsbuildError {
+  return new TsbuildError('ERR_OUTPUT_FAILED', {
+    message: `Cannot put "${toText(path)}" beside the files of the image: it has one of this name`,
+    details: { path: toText(path) },
+    hint: 'Give the others a name of their own, with "attestation-prefix=" in the output.',
+  });
 }
 
 function keyOf({ entry, layer }: Found): string {

@@ -39,6 +39,23 @@ export function checkDocuments(
   return [...written.values()];
 }
 
+/**
+ * The same of what is attested about an image, which may repeat the Dockerfile.
+ * @throws ERR_SECRET_LEAKED
+ */
+export function checkAttestation(
+  predicate: object,
+  { dockerfile, guard }: { readonly dockerfile: string; readonly guard: SecretGuard },
+): void {
+  for (const { id, bytes } of guard.secrets) {
+    const text = bytes.toString('utf8');
+    if (dockerfile.includes(text)) continue;
+    for (const [path, value] of textsOf(predicate, '')) {
+      if (value.includes(text)) throw leaked(id, `attestation: ${path.slice(1)}`, undefined);
+    }
+  }
+}
+
 /** Every text in a document, keys of objects too, with where it is. */
 function* textsOf(value: unknown, path: string): Generator<readonly [string, string]> {
   if (typeof value === 'string') yield [path, value];

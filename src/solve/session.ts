@@ -10,6 +10,7 @@ import { createPusher, type Pusher } from '../registry/index.ts';
 import { createRegistryClient, type RegistryClient, settingsPlaces } from '../registry/index.ts';
 import { Helpers } from './helpers.ts';
 import { Layers } from './layers.ts';
+import { Materials } from './materials.ts';
 import type { Isolation, Machine } from './rungs.ts';
 import { Background, Limiter } from './schedule.ts';
 import { SecretGuard } from './secret-guard.ts';
@@ -47,6 +48,7 @@ export interface Session {
   readonly pusher: Pusher;
   readonly ssh: SshAgents;
   readonly guard: SecretGuard;
+  readonly materials: Materials;
   readonly runs: Limiter;
   readonly jobs: Limiter;
   readonly background: Background;
@@ -98,6 +100,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     pusher,
     ssh,
     guard,
+    materials: new Materials(),
     runs: new Limiter(options.concurrency ?? Math.max(MIN_RUNS, availableParallelism())),
     jobs,
     background,

@@ -105,7 +105,7 @@ describe('parseArgs()', () => {
   });
 
   it("refuses docker's flags that would change the result, with a way out", () => {
-    for (const flag of ['--sbom=true', '--squash', '--cache-from=x']) {
+    for (const flag of ['--policy=x', '--squash', '--cache-from=x']) {
       assert.throws(
         () => build(flag, '.'),
         (error) => {

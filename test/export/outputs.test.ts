@@ -9,11 +9,12 @@ describe('parseOutput()', () => {
   const oci = { ...image, kind: 'oci', isTar: true } as const;
   const docker = { ...oci, kind: 'docker', form: { ...form, mediaTypes: 'docker' } } as const;
   const pushed = { pushByDigest: false, nameCanonical: false, insecure: false } as const;
+  const files = { platformSplit: undefined, epoch: undefined, attestationPrefix: '' } as const;
   const local = {
     ...{ kind: 'local', destination: 'out', mode: 'copy' },
-    ...{ platformSplit: undefined, epoch: undefined },
+    ...files,
   } as const;
-  const tar = { kind: 'tar', platformSplit: undefined, epoch: undefined } as const;
+  const tar = { kind: 'tar', ...files } as const;
   const outputs = [
     ['type=oci,dest=a.tar', { ...oci, destination: 'a.tar' }],
     ['TYPE=oci,DEST=-', { ...oci, destination: '-' }],
@@ -78,6 +79,11 @@ describe('parseOutput()', () => {
     [
       'type=local,dest=out,platform-split=true,source-date-epoch=0',
       { ...local, platformSplit: true, epoch: 0 },
+    ],
+    ['type=local,dest=out,attestation-prefix=app-', { ...local, attestationPrefix: 'app-' }],
+    [
+      'type=oci,dest=a,oci-artifact=false',
+      { ...oci, destination: 'a', form: { ...form, ociArtifact: false } },
     ],
     ['-', { ...tar, destination: '-' }],
     ['type=tar,dest=a.tar', { ...tar, destination: 'a.tar' }],

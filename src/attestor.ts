@@ -1,0 +1,244 @@
+/** Attests the images of a build: gathers what is known, and writes the statements (ATT). */
+
+import { randomUUID } from 'node:crypto';
+import {
+  assembleAttestation,
+  type Attestation,
+  type AttestRequest,
+  builderVersion,
+  encodeStatement,
+  imagePurl,
+  provenanceOf,
+  sbomOf,
+  type Scan,
+  scanPackages,
+  type Subject,
+} from './attest/index.ts';
+import { gatherFacts } from './build-facts.ts';
+import type { ExportImage, ImageForm } from './export/index.ts';
+import type { Finishing, Solved } from './finishing.ts';
+import type { Descriptor } from './oci/descriptor.ts';
+import { hexOf } from './oci/digest.ts';
+import { formatAll } from './oci/platform.ts';
+import { formatReference, type Reference } from './oci/reference.ts';
+import type { BuildPlan, PlannedStage } from './plan/step.ts';
+import { openContextFiles, openImageFiles } from './solve/image-files.ts';
+import type { BaseImage } from './solve/layer.ts';
+import type { LayerBlob } from './solve/layer-blobs.ts';
+import { checkAttestation } from './solve/secret-leaks.ts';
+
+/** What one image has to be attested of. */
+export interface AttestedImage {
+  readonly plan: BuildPlan<BaseImage>;
+  readonly descriptor: Descriptor;
+  /** Lowest first. */
+  readonly blobs: readonly LayerBlob[];
+  readonly form: Pick<ImageForm, 'epoch' | 'ociArtifact'>;
+  readonly names: readonly Reference[];
+}
+
+/** A statement as a file beside those of an image (LOC-2). */
+export interface StatementFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A list of packages, and what it is of. */
+interface NamedScan {
+  readonly scan: Scan;
+  /** Undefined: of the image itself. */
+  readonly part: string | undefined;
+}
+
+const SCAN_STAGE = 'BUILDKIT_SBOM_SCAN_STAGE';
+const SCAN_CONTEXT = 'BUILDKIT_SBOM_SCAN_CONTEXT';
+
+export class Attestor {
+  readonly #solved: Solved;
+  readonly #work: Finishing;
+  readonly #scans = new Map<BuildPlan<BaseImage>, Promise<readonly NamedScan[]>>();
+  readonly #finished = Date.now();
+  readonly #id = randomUUID();
+
+  constructor(solved: Solved, work: Finishing) {
+    this.#solved = solved;
+    this.#work = work;
+  }
+
+  /** The attestation manifest of an image, in the store with its statements. @throws ERR_SECRET_LEAKED */
+  async attest(image: AttestedImage): Promise<ExportImage> {
+    const { descriptor, plan, names, form } = image;
+    const digest = { sha256: hexOf(descriptor.digest) };
+    // One for each name, or one that says there is none (ATT-5).
+    const subjects = names.map((name) => ({ name: imagePurl(name, plan.platform), digest }));
+    const subject = subjects.length > 0 ? subjects : [{ name: '_', digest }];
+    const attestations = await this.#attestations(plan, form.epoch, image);
+    const statements = attestations.map((each) => encodeStatement(each, subject));
+    const made = assembleAttestation(descriptor, statements, { isArtifact: form.ociArtifact });
+    const { store } = this.#work.session;
+    for (const { bytes } of made.blobs) await store.putBytes(bytes);
+    await store.putBytes(made.config);
+    await store.putBytes(made.manifest);
+    return {
+      platform: made.descriptor.platform,
+      descriptor: made.descriptor,
+      manifest: made.manifest,
+      configDescriptor: made.configDescriptor,
+      config: made.config,
+      blobs: made.blobs.map(({ descriptor: blob }) => ({
+        descriptor: blob,
+        path: store.blobPath(blob.digest),
+      })),
+    };
+  }
+
+  /** The statements about the files of a platform's image. */
+  async attestFiles(
+    plan: BuildPlan<BaseImage>,
+    subject: readonly Subject[],
+    { epoch, prefix }: { readonly epoch: number | undefined; readonly prefix: string },
+  ): Promise<readonly StatementFile[]> {
+    const attestations = await this.#attestations(plan, epoch, undefined);
+    return attestations.map((each) => ({
+      name: `${prefix}${each.filename}`,
+      bytes: encodeStatement(each, subject).bytes,
+    }));
+  }
+
+  /** What there is to say of a platform's image, with its digest and layers or of its files alone. */
+  async #attestations(
+    plan: BuildPlan<BaseImage>,
+    epochOfForm: number | undefined,
+    image: AttestedImage | undefined,
+  ): Promise<readonly Attestation[]> {
+    const { request, session, input } = this.#work;
+    const { provenance, sbom } = wantedIn(request.attest, image === undefined);
+    const epoch = epochOfForm ?? this.#work.epoch;
+    const all: Attestation[] = [];
+    if (sbom !== undefined) all.push(...(await this.#sboms(plan, epoch, image)));
+    if (provenance !== undefined) {
+      all.push(provenanceOf(await this.#facts(plan, epoch, image), provenance));
+    }
+    const { guard } = session;
+    for (const { predicate } of all) {
+      checkAttestation(predicate, { dockerfile: input.file.text, guard });
+    }
+    return all;
+  }
+
+  async #facts(
+    plan: BuildPlan<BaseImage>,
+    epoch: number | undefined,
+    image: AttestedImage | undefined,
+  ): Promise<ReturnType<typeof gatherFacts>> {
+    const { options, request, session, input, started } = this.#work;
+    const { stages } = this.#solved;
+    const layers = stages.get(plan.target)?.layers ?? [];
+    return gatherFacts({
+      ...{ options, request, plan },
+      source: input.source,
+      dockerfile: input.file,
+      fetched: session.materials.found,
+      layerOf: (stage, step) => {
+        const id = stages.get(stage)?.steps[step]?.layer?.id;
+        const place = layers.findLastIndex((layer) => layer.id === id);
+        return image?.blobs[place]?.descriptor;
+      },
+      times: {
+        // With a time that was given, nothing tells two equal builds apart.
+        invocationID: epoch === undefined ? this.#id : undefined,
+        startedOn: timeText(epoch === undefined ? started : epoch * 1000),
+        finishedOn: timeText(epoch === undefined ? this.#finished : epoch * 1000),
+      },
+      builderVersion: await builderVersion(),
+    });
+  }
+
+  async #sboms(
+    plan: BuildPlan<BaseImage>,
+    epoch: number | undefined,
+    image: AttestedImage | undefined,
+  ): Promise<readonly Attestation[]> {
+    const scans = this.#scans.get(plan) ?? this.#scan(plan);
+    this.#scans.set(plan, scans);
+    const version = await builderVersion();
+    const [name] = image?.names ?? [];
+    const created = epoch ?? Math.floor(this.#finished / 1000);
+    return (await scans).map(({ scan, part }) => {
+      const ofImage = part === undefined ? image : undefined;
+      return sbomOf(scan, {
+        name: part ?? (name === undefined ? 'image' : formatReference(name)),
+        version: ofImage?.descriptor.digest,
+        purl: name && ofImage && imagePurl(name, plan.platform),
+        created,
+        builderVersion: version,
+        layers: ofImage?.blobs.map(({ descriptor }) => descriptor.digest) ?? [],
+        filename: part === undefined ? 'sbom.spdx.json' : `sbom-${part}.spdx.json`,
+      });
+    });
+  }
+
+  /** The image, then the stages and the context that the Dockerfile wants scanned (ATT-10). */
+  async #scan(plan: BuildPlan<BaseImage>): Promise<readonly NamedScan[]> {
+    const { session, progress, request, input } = this.#work;
+    const { layers } = session;
+    const where = request.platforms.length > 1 ? `[${formatAll(plan.platform)}] ` : '';
+    const reporter = progress.start({ name: `${where}generating sbom`, location: undefined });
+    const temporary = (): string => layers.temporary('packages');
+    const scanStage = async (stage: PlannedStage<BaseImage>): Promise<Scan> => {
+      const list = this.#solved.stages.get(stage)?.layers ?? [];
+      return await scanPackages({ ...(await openImageFiles(list, layers)), temporary });
+    };
+    try {
+      const { target } = plan;
+      const found: NamedScan[] = [{ scan: await scanStage(target), part: undefined }];
+      for (const stage of this.#scannedStages(plan)) {
+        const part = stage.name ?? `stage-${stage.index}`;
+        found.push({ scan: await scanStage(stage), part });
+      }
+      if (isTrue(this.#argument(target, SCAN_CONTEXT) ?? '')) {
+        const files = openContextFiles(await input.scan(), layers);
+        const scan = await scanPackages({ ...files, temporary });
+        found.push({ scan, part: 'context' });
+      }
+      for (const note of found.flatMap(({ scan }) => scan.notes)) progress.notice('warning', note);
+      reporter.end({ cached: false });
+      return found;
+    } catch (error) {
+      reporter.fail(undefined);
+      throw error;
+    }
+  }
+
+  #scannedStages({ stages, target }: BuildPlan<BaseImage>): readonly PlannedStage<BaseImage>[] {
+    const listed = this.#argument(target, SCAN_STAGE) ?? '';
+    const names = listed.split(',').map((name) => name.trim().toLowerCase());
+    return stages.filter((stage) => {
+      if (stage === target) return false;
+      const isListed = stage.name !== undefined && names.includes(stage.name);
+      return isListed || isTrue(this.#argument(stage, SCAN_STAGE) ?? '');
+    });
+  }
+
+  #argument({ args }: PlannedStage<BaseImage>, name: string): string | undefined {
+    return args.findLast((arg) => arg.name === name)?.value ?? this.#work.options.buildArgs?.[name];
+  }
+}
+
+/** Outputs of files have no index that something could be a mere addition to. */
+function wantedIn({ provenance, sbom }: AttestRequest, isFiles: boolean): AttestRequest {
+  if (!isFiles) return { provenance, sbom };
+  return {
+    provenance: provenance?.inlineOnly ? undefined : provenance,
+    sbom: sbom?.inlineOnly ? undefined : sbom,
+  };
+}
+
+function isTrue(text: string): boolean {
+  return /^(?:1|t|true)$/i.test(text);
+}
+
+/** RFC 3339. */
+function timeText(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace('.000Z', 'Z');
+}
