@@ -12,6 +12,7 @@ import {
 } from './default-context.ts';
 import { type Inputs, LINES, plainFlags } from './inputs.ts';
 import { readList } from './list.ts';
+import { readNamed } from './naming.ts';
 import {
   givesGitToken,
   SECRET_INPUTS,
@@ -39,11 +40,14 @@ export async function toFlags(inputs: Inputs, environment: Environment): Promise
       throw usage(`Cannot use "-" as ${name}: an action has no standard input`);
   }
   const flags = new Map(
-    [...given].map(([name, value]) => [name, flagsOf(name, value, given, environment)]),
+    [...given].map(([name, value]) => [
+      name,
+      readNamed(name, () => flagsOf(name, value, given, environment)),
+    ]),
   );
   const secrets: (SecretInput & { readonly name: string })[] = SECRET_INPUTS.flatMap((name) => {
     const text = given.get(name);
-    return text === undefined ? [] : [{ name, ...secretFlags(name, text) }];
+    return text === undefined ? [] : [{ name, ...readNamed(name, () => secretFlags(name, text)) }];
   });
   const token = given.get('github-token');
   if (token !== undefined && isOwnRepository(context, environment) && !givesGitToken(secrets)) {

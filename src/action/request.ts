@@ -7,6 +7,7 @@ import { createRequest } from '../cli/request.ts';
 import { type BuildOptions, TsbuildError } from '../index.ts';
 import { toFlags } from './flags.ts';
 import { INPUTS, readInputs } from './inputs.ts';
+import { withInput } from './naming.ts';
 
 /** What this step is to do. */
 export interface ActionRequest {
@@ -48,12 +49,9 @@ async function blame(error: unknown, read: (input: string) => Promise<void>): Pr
     try {
       await read(input);
     } catch (alone) {
-      if (!(alone instanceof TsbuildError) || alone.message !== error.message) continue;
-      const { code, message, details, hint, cause } = error;
-      return new TsbuildError(code, {
-        message: `${message} (the input "${input}")`,
-        ...{ details, hint, cause },
-      });
+      if (alone instanceof TsbuildError && alone.message === error.message) {
+        return withInput(error, input);
+      }
     }
   }
   return error;

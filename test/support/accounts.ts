@@ -33,7 +33,8 @@ export interface Outcome {
 /** A program under way, in a process group of its own, as a terminal's foreground job has one. */
 export interface Started {
   readonly pid: number;
-  /** What it has written to stderr up to now. */
+  /** What it has written up to now. */
+  readonly stdout: () => string;
   readonly stderr: () => string;
   readonly outcome: Promise<Outcome>;
 }
@@ -220,7 +221,7 @@ function startProgram(command: readonly string[], env: Env): Started {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, ...said }));
   });
-  return { pid: child.pid ?? 0, stderr: () => said.stderr, outcome };
+  return { pid: child.pid ?? 0, stdout: () => said.stdout, stderr: () => said.stderr, outcome };
 }
 
 async function mountsBelow(folder: string): Promise<readonly string[]> {
