@@ -27,6 +27,24 @@ export {
   TsbuildError,
 } from './errors.ts';
 export {
+  type BytesDifference,
+  type BytesFacts,
+  type Change,
+  type Difference,
+  DIFFERENCE_GROUPS,
+  type DifferenceGroup,
+  type DocumentValue,
+  type FileDifference,
+  type FileFacts,
+  type FileField,
+  type FirstDifference,
+  type LayerDifference,
+  type LayerFacts,
+  type ValueDifference,
+} from './diff/difference.ts';
+export type { DifferenceCounts } from './diff/differences.ts';
+export { diffImages, type DiffOptions, type DiffSide, type ImageDiff } from './diff/diff-images.ts';
+export {
   doctor,
   type DoctorOptions,
   type DoctorReport,

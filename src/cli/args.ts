@@ -3,9 +3,11 @@
 import { Command, Option } from 'commander';
 import { TsbuildError } from '../index.ts';
 import { type FlagShape, normalizeArgv, usage } from './argv.ts';
-import { RUN_FLAGS, RUN_LISTS, type RunFlags } from './run-flags.ts';
+import { createOptions } from './build-flags.ts';
+import { RUN_FLAGS, type RunFlags } from './run-flags.ts';
 import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
 import { type DoctorCommand, parseDoctorArgs } from './doctor-args.ts';
+import { type DiffCommand, parseDiffArgs } from './diff-args.ts';
 import { type IndexCommand, isIndexCommand, parseIndexArgs } from './index-args.ts';
 import { parsePushArgs, type PushCommand } from './push-args.ts';
 
@@ -66,6 +68,7 @@ export type CommandLine =
     }
   | DoctorCommand
   | PushCommand
+  | DiffCommand
   | IndexCommand;
 
 /**
@@ -75,6 +78,7 @@ export type CommandLine =
 export function parseArgs(argv: readonly string[]): CommandLine {
   if (argv[0] === 'doctor') return parseDoctorArgs(argv.slice(1));
   if (argv[0] === 'push') return parsePushArgs(argv.slice(1));
+  if (argv[0] === 'diff') return parseDiffArgs(argv.slice(1));
   if (isIndexCommand(argv)) return parseIndexArgs(argv.slice(2));
   if (isContextCommand(argv)) return parseContextArgs(argv.slice(2));
   const program = createProgram();
@@ -128,12 +132,14 @@ function parseWith(
 function createProgram(): Command {
   const program = new Command('tsbuild')
     .usage(
-      '[build] [flags] CONTEXT\n       tsbuild push [flags] [SOURCE] NAME\n       tsbuild index create [flags] SOURCE…\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
+      '[build] [flags] CONTEXT\n       tsbuild push [flags] [SOURCE] NAME\n       tsbuild index create [flags] SOURCE…\n       tsbuild diff [flags] A B\n       tsbuild context ls [flags] [CONTEXT]\n       tsbuild doctor [--json]',
     )
     .description(
       'Builds a Dockerfile into an OCI image. CONTEXT is a directory, the URL of a tar, a Dockerfile or a git repository, or - for a tar or a Dockerfile on standard input.',
     )
     .helpOption(false)
+    // Defaults are in the texts, where they are worth a word.
+    .configureHelp({ optionDescription: ({ description }) => description })
     .exitOverride();
   for (const option of createOptions()) program.addOption(option);
   return program;
@@ -152,6 +158,8 @@ function createContextProgram(): Command {
       'Lists the files of the build context (default: "."): sizes, the rule of the ignore file that keeps or\ndrops each, and the instructions that use it. Runs nothing.',
     )
     .helpOption(false)
+    // Defaults are in the texts, where they are worth a word.
+    .configureHelp({ optionDescription: ({ description }) => description })
     .exitOverride();
   program.addOption(new Option('--why <path>', 'explain this one path'));
   program.addOption(new Option('--json', 'print JSON; sizes are bytes'));
@@ -167,67 +175,6 @@ function createContextProgram(): Command {
 
 function isRunFlag(long: string): boolean {
   return Object.keys(RUN_FLAGS).some((declaration) => declaration.includes(`${long} `));
-}
-
-function createOptions(): readonly Option[] {
-  const list = (declaration: string, text: string): Option =>
-    new Option(declaration, text)
-      .default([], 'none')
-      .argParser((value, before: readonly string[]) => [...before, value]);
-  return [
-    new Option(
-      '-f, --file <file>',
-      'the Dockerfile: a path, a URL or - (default: CONTEXT/Dockerfile)',
-    ),
-    new Option('--ignorefile <file>', 'the ignore file (default: .dockerignore, .containerignore)'),
-    list('-t, --tag <name>', 'the image name, e.g. registry.example/app:1.2'),
-    list('-o, --output <output>', 'where the image goes, e.g. type=oci,dest=image.tar'),
-    new Option('--push', 'push the image to its names'),
-    new Option('--load', "load the image into docker's engine, or podman"),
-    list('--annotation <annotation>', '[PLACE:]KEY=VALUE in the manifest or index'),
-    list('--attest <attestation>', 'type=provenance or type=sbom[,KEY=VALUE]'),
-    new Option('--provenance <value>', 'how the image was built: true, mode=min or mode=max'),
-    new Option('--sbom <value>', 'the packages in the image'),
-    new Option('--iidfile <file>', "write the image's id there"),
-    new Option('--metadata-file <file>', 'write digests and names there, as JSON'),
-    new Option('--target <stage>', 'the stage to build (default: the last)'),
-    list('--build-arg <name[=value]>', 'a value for ARG; without "=" from the environment'),
-    list('--label <name=value>', 'a label of the image'),
-    new Option('--no-cache', 'run every step anew'),
-    list('--no-cache-filter <stages>', 'run every step of these stages anew'),
-    list('--build-context <name=source>', 'a further context: directory, URL, oci-layout://, …'),
-    list(
-      '--platform <platform>',
-      'os/architecture[/variant], several with commas (default: of this machine)',
-    ),
-    list(
-      '--insecure-registry <host>',
-      'HOST[:PORT] or network for which HTTP and any certificate will do',
-    ),
-    list('--secret <secret>', 'id=NAME[,src=FILE|env=VARIABLE], for RUN --mount=type=secret'),
-    list('--ssh <agent>', 'default, or ID[=SOCKET|KEY[,KEY]], for RUN --mount=type=ssh'),
-    list('--add-host <name:address>', 'a line of /etc/hosts in RUN'),
-    new Option('--isolation <mode>', 'of RUN: auto (the best that works), root, subids or single'),
-    ...Object.entries(RUN_FLAGS).map(([declaration, text]) =>
-      RUN_LISTS.includes(declaration) ? list(declaration, text) : new Option(declaration, text),
-    ),
-    new Option('--pull [policy]', 'always ask the registry (which is what happens anyway)'),
-    new Option(
-      '--jobs <number>',
-      'how many RUNs, and layer jobs, at once (default: processors, at least 8 RUNs)',
-    ),
-    new Option('-q, --quiet', 'print nothing but the digest'),
-    new Option('--progress <kind>', 'auto, plain, quiet or none'),
-    new Option('--check', 'build nothing: say what is wrong with the Dockerfile'),
-    new Option('--fix', 'with --check: mend the Dockerfile where that needs no judgement'),
-    new Option(
-      '--call <method>',
-      'build, check[,format=json|sarif][,ignorestatus=true], outline or targets[,format=json]',
-    ),
-    new Option('-h, --help', 'print this help'),
-    new Option('-v, --version', 'print the version'),
-    ...DOCKER_FLAGS.map(({ declaration }) => new Option(declaration).hideHelp()),
-  ];
 }
 
 function shapeOf(option: Option): FlagShape {

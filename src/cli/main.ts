@@ -36,6 +36,10 @@ async function run(argv: readonly string[], environment: Environment): Promise<n
         const { runPush } = await import('./run-push.ts');
         return await runPush(command.flags, environment);
       }
+      case 'diff': {
+        const { runDiff } = await import('./run-diff.ts');
+        return await runDiff(command.flags, environment);
+      }
       case 'index': {
         const { runIndex } = await import('./run-index.ts');
         return await runIndex(command.flags, environment);

@@ -24,4 +24,5 @@ export {
 export { parseOutput } from './outputs.ts';
 export { writeRootTar } from './root-tar.ts';
 export { unpackArchive } from './read-archive.ts';
+export { type DockerImage, unpackImage, type UnpackedFile } from './unpack-image.ts';
 export { nameOfOutput, stdoutOf, writeOutput } from './write-output.ts';

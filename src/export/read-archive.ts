@@ -22,8 +22,9 @@ export async function unpackArchive(
   directory: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { extract } = await import('tar-stream');
-  const unpack = extract();
+  // Bundled, a CommonJS package has its default export alone.
+  const { default: tar } = await import('tar-stream');
+  const unpack = tar.extract();
   const source = createReadStream(archive, { highWaterMark: 1024 * 1024 });
   await makeDirectory(join(directory, BLOB_DIRECTORY));
   const reading = pipeline(source, unpack, { signal });

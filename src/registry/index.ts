@@ -13,13 +13,14 @@ export {
   parseLayoutLocation,
 } from './layout-source.ts';
 export { type DocumentCache, registrySource, resolveImage } from './pull.ts';
+export { pullDocuments } from './pull-documents.ts';
 export {
   createPusher,
   type OnStage,
   type PushDestination,
   type Pusher,
 } from './push.ts';
-export { type PushContent, readContent } from './push-content.ts';
+export { type PushContent, type PushManifest, readContent } from './push-content.ts';
 export type { BlobFile } from './push-upload.ts';
 export {
   type CredentialFile,

@@ -2,7 +2,7 @@
 
 import { hasCode, TsbuildError } from '../errors.ts';
 import { isConnectionCut, type RetryBudget } from '../http/retry.ts';
-import { MEDIA_TYPE } from '../oci/descriptor.ts';
+import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, digestOf, isDigest, parseDigest, verifyBytes } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { familiarName, formatReference, type Reference } from '../oci/reference.ts';
@@ -53,19 +53,27 @@ export function resolveImage(
     {
       name,
       root: () => rootOnce(reference, options),
-      async document(descriptor, limit) {
-        const cached = await options.documents?.get(descriptor.digest);
-        if (cached !== undefined && digestOf(cached) === descriptor.digest) return cached;
-        const isConfig = !MANIFEST_TYPES.includes(descriptor.mediaType);
-        const path = `${isConfig ? 'blobs' : 'manifests'}/${descriptor.digest}`;
-        const verify = (_: HttpResponse, bytes: Uint8Array): void => verifyBytes(bytes, descriptor);
-        const { bytes } = await getDocument(reference, path, { limit, verify, ...options });
-        await options.documents?.put(descriptor.digest, bytes);
-        return bytes;
-      },
+      document: (descriptor, limit) => pullDocument(reference, descriptor, limit, options),
     },
     platform,
   );
+}
+
+/** A document that another one names, verified. Fails as `ImageSource.resolve()`. */
+export async function pullDocument(
+  reference: Reference,
+  descriptor: Descriptor,
+  limit: number,
+  options: PullOptions,
+): Promise<Uint8Array> {
+  const cached = await options.documents?.get(descriptor.digest);
+  if (cached !== undefined && digestOf(cached) === descriptor.digest) return cached;
+  const isConfig = !MANIFEST_TYPES.includes(descriptor.mediaType);
+  const path = `${isConfig ? 'blobs' : 'manifests'}/${descriptor.digest}`;
+  const verify = (_: HttpResponse, bytes: Uint8Array): void => verifyBytes(bytes, descriptor);
+  const { bytes } = await getDocument(reference, path, { limit, verify, ...options });
+  await options.documents?.put(descriptor.digest, bytes);
+  return bytes;
 }
 
 const MANIFEST_TYPES: readonly string[] = [
@@ -82,7 +90,7 @@ const ROOTS = new WeakMap<RegistryClient, Map<string, Promise<Document>>>();
  * What a name stands for is asked once in a build: whoever pushes in the meantime, all stages and all
  * platforms have the same image.
  */
-async function rootOnce(reference: Reference, options: PullOptions): Promise<Document> {
+export async function rootOnce(reference: Reference, options: PullOptions): Promise<Document> {
   const { client, signal } = options;
   const known = ROOTS.get(client) ?? new Map<string, Promise<Document>>();
   ROOTS.set(client, known);

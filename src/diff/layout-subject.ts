@@ -1,0 +1,104 @@
+/** An image of a layout directory, the store among them, as something to compare. */
+
+import { stat } from 'node:fs/promises';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { digestOf } from '../oci/digest.ts';
+import { formatAll } from '../oci/platform.ts';
+import type { LayoutImage, PushManifest } from '../registry/index.ts';
+import { invalidSubject, lacksBlob, layerFactsOf, parseObject } from './read-subject.ts';
+import type { Subject, SubjectAttestation, SubjectDocument, SubjectImage } from './subject.ts';
+import { type DocumentObject, isObject } from './value-changes.ts';
+
+/** Puts a blob that is not there into the layout. */
+export type FetchBlob = (descriptor: Descriptor) => Promise<void>;
+
+export interface LayoutParts {
+  /** What the name stands for. */
+  readonly root: PushManifest | undefined;
+  /** In the order of the index. */
+  readonly images: readonly LayoutImage[];
+  readonly fetch: FetchBlob | undefined;
+}
+
+/** @throws ERR_IMAGE_INVALID when it is no image */
+export function layoutSubject(name: string, { root, images, fetch }: LayoutParts): Subject {
+  if (root === undefined) throw invalidSubject(name, 'It has no manifest.');
+  const document = documentOf(root.bytes, name, root.mediaType);
+  const isIndex = Array.isArray(document.json['manifests']);
+  const own = images.filter(({ descriptor }) => aboutOf(descriptor) === undefined);
+  return {
+    name,
+    digest: root.digest,
+    ...(isIndex && { index: document }),
+    images: own.map((image) => imageOf(name, image, { index: document.json, fetch })),
+    attestations: images.flatMap((image) => attestationsOf(name, image, own)),
+  };
+}
+
+function imageOf(
+  name: string,
+  image: LayoutImage,
+  { index, fetch }: { readonly index: DocumentObject; readonly fetch: FetchBlob | undefined },
+): SubjectImage {
+  const { descriptor, blobs } = image;
+  const config = documentOf(image.config, name, image.configDescriptor.mediaType);
+  const facts = layerFactsOf(name, config.json, blobs.length);
+  return {
+    platform: formatAll(descriptor.platform),
+    target: descriptor.platform,
+    entry: entryOf(index, descriptor),
+    manifest: documentOf(image.manifest, name, descriptor.mediaType),
+    config,
+    layers: blobs.map(({ descriptor: layer, path }, number) => {
+      const { digest, size, mediaType } = layer;
+      const blob = async (): Promise<string> => {
+        await fetch?.(layer);
+        if ((await stat(path).catch(() => undefined)) === undefined) throw lacksBlob(name, digest);
+        return path;
+      };
+      return { index: number, digest, size, mediaType, ...factAt(facts, number), blob };
+    }),
+  };
+}
+
+function factAt<T>(facts: readonly T[], number: number): T {
+  const fact = facts[number];
+  if (fact === undefined) throw new TypeError(`No facts of layer ${number}`);
+  return fact;
+}
+
+function documentOf(bytes: Uint8Array, name: string, mediaType: string): SubjectDocument {
+  return {
+    ...{ digest: digestOf(bytes), size: bytes.length, mediaType },
+    json: parseObject(bytes, name),
+  };
+}
+
+function entryOf(index: DocumentObject, { digest }: Descriptor): DocumentObject | undefined {
+  const entries = Array.isArray(index['manifests']) ? index['manifests'] : [];
+  return entries.filter(isObject).find((entry) => entry['digest'] === digest);
+}
+
+/** The image that an attestation is about. */
+function aboutOf({ annotations = {} }: Descriptor): string | undefined {
+  if (annotations['vnd.docker.reference.type'] === undefined) return undefined;
+  return annotations['vnd.docker.reference.digest'] ?? '';
+}
+
+/** One for each statement (ATT-4). */
+function attestationsOf(
+  name: string,
+  { descriptor, manifest }: LayoutImage,
+  images: readonly LayoutImage[],
+): readonly SubjectAttestation[] {
+  const about = aboutOf(descriptor);
+  if (about === undefined) return [];
+  const image = images.find((each) => each.descriptor.digest === about);
+  const platform = image === undefined ? about : formatAll(image.descriptor.platform);
+  const { layers } = parseObject(manifest, name);
+  return (Array.isArray(layers) ? layers : []).filter(isObject).map((layer) => {
+    const { annotations } = layer;
+    const type = isObject(annotations) ? annotations['in-toto.io/predicate-type'] : undefined;
+    return { name: `${platform} ${String(type ?? '?')}`, digest: String(layer['digest']) };
+  });
+}
