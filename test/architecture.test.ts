@@ -308,6 +308,8 @@ const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly stri
       'src/solve/key-agent.ts',
       // Without a daemon, podman itself is what takes an image.
       'src/export/podman.ts',
+      // sudo: only root may tell AppArmor of a program.
+      'src/action/helper-profile.ts',
     ],
   },
   {

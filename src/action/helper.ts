@@ -16,7 +16,7 @@ export function shippedHelper(): string | undefined {
 export function explained(error: unknown, workspace: string): unknown {
   if (hasCode(error, 'ERR_HELPER_MISSING')) {
     const hint =
-      'Use a release of the action, which has it for Linux on x64 and arm64; with "uses: ./" run "npm run build" and "cargo build --release" in native first, or set TSBUILD_HELPER.';
+      'Use a release of the action, which has it for Linux on x64 and arm64; in a checkout of it run "npm run build" first, or set TSBUILD_HELPER.';
     return withHint(error, hint);
   }
   if (hasCode(error, 'ERR_DOCKERFILE_MISSING') && isEmpty(workspace)) {

@@ -5,6 +5,7 @@ import { EXIT, exitCodeOf } from '../cli/exit-code.ts';
 import { TsbuildError } from '../index.ts';
 import { tellFailure } from './failure.ts';
 import { explained, shippedHelper } from './helper.ts';
+import { withHelperProfile } from './helper-profile.ts';
 import { masksOf } from './masks.ts';
 import { createPathOf } from './place.ts';
 import { type ActionRequest, readRequest } from './request.ts';
@@ -46,8 +47,13 @@ async function runRequest({ call, options }: ActionRequest, step: Step): Promise
   const helper = options.helper ?? shippedHelper();
   const own = { ...options, ...(helper !== undefined && { helper }) };
   switch (call.kind) {
-    case 'build':
-      return await runBuild(own, step);
+    case 'build': {
+      const { runner, environment } = step;
+      const onProfile = (): void => runner.say(PROFILE_NOTE);
+      return await withHelperProfile({ helper, environment, onProfile }, async () => {
+        return await runBuild(own, step);
+      });
+    }
     case 'check':
       return await runCheck(own, call, step);
     case 'outline':
@@ -56,6 +62,9 @@ async function runRequest({ call, options }: ActionRequest, step: Step): Promise
       return await runList(own, call, step);
   }
 }
+
+const PROFILE_NOTE =
+  'NOTE: AppArmor allows the helper user namespaces while this step runs, by a profile of its own\n';
 
 /** The runner knows the secrets of the workflow, but not what a step reads from files or puts together. */
 function mask(runner: Runner, secret: string): void {
