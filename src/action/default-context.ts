@@ -38,6 +38,12 @@ export function repositoryUrl(environment: Environment): string | undefined {
   return GITHUB_REPOSITORY ? `${serverUrl(environment)}/${GITHUB_REPOSITORY}.git` : undefined;
 }
 
+/** Whether a context is that repository, at any commit, or a directory of it. */
+export function isOwnRepository(context: string, environment: Environment): boolean {
+  const url = repositoryUrl(environment);
+  return url !== undefined && (context === url || context.startsWith(`${url}#`));
+}
+
 /** The page of this run, which is who builds. */
 export function runUrl(environment: Environment): string | undefined {
   const { GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT } = environment;

@@ -5,8 +5,8 @@ import type { Environment } from '../cli/environment.ts';
 import {
   defaultContext,
   hasPlaceholder,
+  isOwnRepository,
   replacePlaceholder,
-  repositoryUrl,
   runUrl,
   serverHost,
 } from './default-context.ts';
@@ -50,6 +50,7 @@ export async function toFlags(inputs: Inputs, environment: Environment): Promise
     return text === undefined ? [] : [{ name, ...readNamed(name, () => secretFlags(name, text)) }];
   });
   const token = given.get('github-token');
+  // ACT-4: the token opens the repository that the workflow runs for.
   if (token !== undefined && isOwnRepository(context, environment) && !givesGitToken(secrets)) {
     secrets.push({ name: 'github-token', ...tokenFlags(serverHost(environment), token) });
   }
@@ -73,12 +74,6 @@ async function withDefaultContext(inputs: Inputs, environment: Environment): Pro
     replaced.set(name, replacePlaceholder(text, await defaultContext(environment)));
   }
   return replaced;
-}
-
-/** ACT-4: the token opens the repository that the workflow runs for. */
-function isOwnRepository(context: string, environment: Environment): boolean {
-  const url = repositoryUrl(environment);
-  return url !== undefined && (context === url || context.startsWith(`${url}#`));
 }
 
 function flagsOf(

@@ -33,7 +33,7 @@ export async function run({ environment, write, signal }: Process): Promise<numb
     const { options, warnings } = request;
     for (const secret of Object.values(options.secrets ?? {})) mask(runner, textOf(secret));
     for (const warning of warnings) runner.command('warning', warning);
-    const pathOf = createPathOf(options, workspace);
+    const pathOf = createPathOf(options, workspace, environment);
     return await runRequest(request, { runner, environment, workspace, pathOf, signal });
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;

@@ -1,18 +1,26 @@
 /** Where the runner shows a message: a file of the repository, and its lines. */
 
-import { relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { dockerfilePath } from '../cli/dockerfile-path.ts';
+import type { Environment } from '../cli/environment.ts';
 import type { BuildOptions, SourceLocation, SourceRange } from '../index.ts';
+import { isOwnRepository } from './default-context.ts';
 import type { CommandProperties } from './runner.ts';
 
 /** Undefined for a file that the runner does not have, or that is not in its workspace. */
 export type PathOf = (file: string) => string | undefined;
 
-/** Names of messages to paths in the workspace. */
+/** Names of messages to paths in the workspace, or in the repository, where that is the context. */
 export function createPathOf(
   options: Pick<BuildOptions, 'context' | 'dockerfile'>,
   workspace: string,
+  environment: Environment,
 ): PathOf {
+  const { context } = options;
+  if (typeof context === 'string' && isOwnRepository(context, environment)) {
+    const [, directory = ''] = /#[^:]*:(.*)$/.exec(context) ?? [];
+    return (file) => join(directory, file);
+  }
   return (file) => {
     const path = dockerfilePath(file, options);
     if (path === undefined) return undefined;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createTestRunner, type StepResult, type TestRunner } from '../support/action-runner.ts';
@@ -29,7 +29,13 @@ async function withStep(
     files,
     inputs = {},
     env = {},
-  }: { readonly files: Texts; readonly inputs?: Texts; readonly env?: Texts },
+    bundle = BUNDLE,
+  }: {
+    readonly files: Texts;
+    readonly inputs?: Texts;
+    readonly env?: Texts;
+    readonly bundle?: string;
+  },
   use: (ran: Ran) => Promise<void> | void,
 ): Promise<void> {
   await withDirectory(async (folder) => {
@@ -38,7 +44,7 @@ async function withStep(
       await mkdir(dirname(join(runner.workspace, name)), { recursive: true });
       await writeFile(join(runner.workspace, name), content);
     }
-    const child = spawn(process.execPath, [BUNDLE], {
+    const child = spawn(process.execPath, [bundle], {
       cwd: runner.workspace,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -184,6 +190,24 @@ describe('the GitHub action', () => {
         commands.at(-1)?.message ?? '',
         /^Cannot find the helper.*a release of the action/,
       );
+    });
+  });
+
+  it('needs nothing but its file and the helper beside it, as a release has them', async () => {
+    await withDirectory(async (release) => {
+      const helper = join(release, `dist/helper/linux-${process.arch}/tsbuild-helper`);
+      await mkdir(dirname(helper), { recursive: true });
+      await copyFile(resolve('native/target/release/tsbuild-helper'), helper);
+      const bundle = join(release, 'dist/action.mjs');
+      await copyFile(BUNDLE, bundle);
+      await withStep({ files: APP, inputs: { context: 'app' }, bundle }, ({ code, log }) => {
+        assert.equal(code, 0, log);
+      });
+      await rm(helper);
+      await withStep({ files: APP, inputs: { context: 'app' }, bundle }, ({ code, log }) => {
+        assert.match(log, /ERR_HELPER_MISSING/);
+        assert.equal(code, 4);
+      });
     });
   });
 

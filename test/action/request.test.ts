@@ -121,6 +121,31 @@ describe('readRequest() of an action', () => {
     assert.deepEqual([noCache, options.push, options.load], [true, true, undefined]);
   });
 
+  it('names the run as the builder, and takes an input before an item of attests (ACT-5)', async () => {
+    const run = 'https://github.com/me/app/actions/runs/42/attempts/1';
+    const asked = async (inputs: Readonly<Record<string, string>>) => {
+      const { provenance, sbom, attests } = (await read(inputs)).options;
+      return { provenance, sbom, attests };
+    };
+    const attests = 'type=provenance,mode=max\ntype=sbom,generator=x';
+    assert.deepEqual(await asked({ provenance: 'mode=min', attests }), {
+      provenance: `mode=min,builder-id=${run}`,
+      sbom: undefined,
+      attests: ['type=sbom,generator=x'],
+    });
+    const { provenance, sbom } = await asked({ provenance: 'true', sbom: 'true' });
+    assert.deepEqual([provenance, sbom], [`builder-id=${run}`, 'true']);
+    for (const given of ['false', 'mode=max,builder-id=me', 'disabled=true']) {
+      assert.equal((await asked({ provenance: given })).provenance, given);
+    }
+  });
+
+  it('attests nothing that is not asked for (ACT-5)', async () => {
+    const { options } = await read({ push: 'true', tags: 'me/app' });
+    const { provenance, sbom, attests = [] } = options;
+    assert.deepEqual([provenance, sbom, attests], [undefined, undefined, []]);
+  });
+
   it('takes a context that looks like a flag for a directory', async () => {
     const { options } = await read({ context: '--push' });
     assert.deepEqual([options.context, options.push], ['--push', undefined]);
