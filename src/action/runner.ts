@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
 import type { Environment } from '../cli/environment.ts';
+import { TsbuildError } from '../index.ts';
 
 /** The runner that runs this step of a job. */
 export interface Runner {
@@ -10,8 +11,9 @@ export interface Runner {
   readonly say: (text: string) => void;
   /** `group`, `warning`, `add-mask`, … */
   readonly command: (name: string, message: string, properties?: CommandProperties) => void;
+  /** @throws ERR_OUTPUT_FAILED */
   readonly setOutput: (name: string, value: string) => Promise<void>;
-  /** Adds Markdown to the job's summary. */
+  /** Adds Markdown to the job's summary; says so where it cannot. */
   readonly addSummary: (text: string) => Promise<void>;
 }
 
@@ -20,8 +22,9 @@ export type CommandProperties = Readonly<Record<string, string | number | undefi
 /** Its files are those that the environment names; without one, what would be in it is not told. */
 export function createRunner(environment: Environment, write: (text: string) => void): Runner {
   const { GITHUB_OUTPUT, GITHUB_STEP_SUMMARY } = environment;
+  const say = (text: string): void => write(harmless(text));
   return {
-    say: (text) => write(harmless(text)),
+    say,
     command: (name, message, properties = {}) => {
       const given = Object.entries(properties).filter(([, value]) => value !== undefined);
       const list = given.map(([key, value]) => `${key}=${escapeProperty(String(value))}`);
@@ -31,10 +34,23 @@ export function createRunner(environment: Environment, write: (text: string) => 
       // A delimiter that nobody can guess, so that no value can end early and set another output.
       const delimiter = `tsbuild_${randomUUID()}`;
       if (!GITHUB_OUTPUT) return;
-      await appendFile(GITHUB_OUTPUT, `${name}<<${delimiter}\n${value}\n${delimiter}\n`);
+      try {
+        await appendFile(GITHUB_OUTPUT, `${name}<<${delimiter}\n${value}\n${delimiter}\n`);
+      } catch (cause) {
+        throw new TsbuildError('ERR_OUTPUT_FAILED', {
+          message: `Cannot set the output "${name}" of the step`,
+          details: { path: GITHUB_OUTPUT },
+          cause,
+        });
+      }
     },
     addSummary: async (text) => {
-      if (GITHUB_STEP_SUMMARY) await appendFile(GITHUB_STEP_SUMMARY, text);
+      try {
+        if (GITHUB_STEP_SUMMARY) await appendFile(GITHUB_STEP_SUMMARY, text);
+      } catch (error) {
+        // The image is what counts.
+        say(`NOTE: Cannot write the summary: ${String(error)}\n`);
+      }
     },
   };
 }
