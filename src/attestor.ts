@@ -14,6 +14,7 @@ import {
   scanPackages,
   type Subject,
 } from './attest/index.ts';
+import { cacheKey, type JsonValue, type Store } from '../cache/index.ts';
 import { gatherFacts } from './build-facts.ts';
 import type { ExportImage, ImageForm } from './export/index.ts';
 import type { Finishing, Solved } from './finishing.ts';
@@ -23,7 +24,7 @@ import { formatAll } from './oci/platform.ts';
 import { formatReference, type Reference } from './oci/reference.ts';
 import type { BuildPlan, PlannedStage } from './plan/step.ts';
 import { openContextFiles, openImageFiles } from './solve/image-files.ts';
-import type { BaseImage } from './solve/layer.ts';
+import type { BaseImage, Layer } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
 import { checkAttestation } from './solve/secret-leaks.ts';
 
@@ -51,6 +52,8 @@ interface NamedScan {
 }
 
 const SCAN_STAGE = 'BUILDKIT_SBOM_SCAN_STAGE';
+/** The part that is no stage. */
+const CONTEXT = 'build-context';
 const SCAN_CONTEXT = 'BUILDKIT_SBOM_SCAN_CONTEXT';
 
 export class Attestor {
@@ -173,6 +176,7 @@ export class Attestor {
         created,
         builderVersion: version,
         layers: ofImage?.blobs.map(({ descriptor }) => descriptor.digest) ?? [],
+        purpose: part === CONTEXT ? 'SOURCE' : 'CONTAINER',
         filename: part === undefined ? 'sbom.spdx.json' : `sbom-${part}.spdx.json`,
       });
     });
@@ -187,7 +191,9 @@ export class Attestor {
     const temporary = (): string => layers.temporary('packages');
     const scanStage = async (stage: PlannedStage<BaseImage>): Promise<Scan> => {
       const list = this.#solved.stages.get(stage)?.layers ?? [];
-      return await scanPackages({ ...(await openImageFiles(list, layers)), temporary });
+      return await rememberScan(list, session.store, async () =>
+        scanPackages({ ...(await openImageFiles(list, layers)), temporary }),
+      );
     };
     try {
       const { target } = plan;
@@ -199,7 +205,7 @@ export class Attestor {
       if (isTrue(this.#argument(target, SCAN_CONTEXT) ?? '')) {
         const files = openContextFiles(await input.scan(), layers);
         const scan = await scanPackages({ ...files, temporary });
-        found.push({ scan, part: 'context' });
+        found.push({ scan, part: CONTEXT });
       }
       for (const note of found.flatMap(({ scan }) => scan.notes)) progress.notice('warning', note);
       reporter.end({ cached: false });
@@ -223,6 +229,25 @@ export class Attestor {
   #argument({ args }: PlannedStage<BaseImage>, name: string): string | undefined {
     return args.findLast((arg) => arg.name === name)?.value ?? this.#work.options.buildArgs?.[name];
   }
+}
+
+/** To look into layers that have no directory, they must be unpacked: once for each image. */
+async function rememberScan(
+  list: readonly Layer[],
+  store: Store,
+  scan: () => Promise<Scan>,
+): Promise<Scan> {
+  const version = await builderVersion();
+  const key = cacheKey('packages', { version, layers: list.map(({ id }) => id) });
+  const known = await store.getRecord(key);
+  // Records have a hash of their own: this is what was put there.
+  if (known !== undefined) return known.inputs as unknown as Scan;
+  const found = await scan();
+  // What cannot be read today may be readable tomorrow.
+  if (found.notes.length > 0) return found;
+  const inputs = JSON.parse(JSON.stringify(found)) as JsonValue;
+  await store.putRecord(key, { layer: undefined, inputs, created: 0, duration: 0 });
+  return found;
 }
 
 /** Outputs of files have no index that something could be a mere addition to. */

@@ -197,6 +197,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/attest',
     'src/plan',
     'src/solve',
+    'cache',
     'src/export',
     'src/finishing.ts',
     'src/build-facts.ts',

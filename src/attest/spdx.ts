@@ -11,6 +11,7 @@ export interface SpdxOptions {
   /** Of the image, if it has a digest. */
   readonly version?: string | undefined;
   readonly purl?: string | undefined;
+  readonly purpose: 'CONTAINER' | 'SOURCE';
   /** Seconds since the Unix epoch. */
   readonly created: number;
   readonly builderVersion: string;
@@ -66,7 +67,7 @@ export function sbomOf({ packages }: Scan, options: SpdxOptions): Attestation {
   return { predicateType: PREDICATE.sbom, predicate, filename };
 }
 
-function rootPackage({ name, version, purl }: SpdxOptions): object {
+function rootPackage({ name, version, purpose, purl }: SpdxOptions): object {
   return {
     SPDXID: ROOT,
     name,
@@ -76,7 +77,7 @@ function rootPackage({ name, version, purl }: SpdxOptions): object {
     licenseConcluded: NOTHING,
     licenseDeclared: NOTHING,
     copyrightText: NOTHING,
-    primaryPackagePurpose: 'CONTAINER',
+    primaryPackagePurpose: purpose,
     ...(purl !== undefined && { externalRefs: [purlReference(purl)] }),
   };
 }

@@ -53,6 +53,11 @@ async function checkManifest(directory: string, descriptor: RawDescriptor): Prom
     for (const entry of document.manifests) await checkManifest(directory, entry);
     return;
   }
+  if (descriptor.annotations?.['vnd.docker.reference.type'] !== undefined) {
+    // What is said about an image has statements for layers.
+    for (const blob of [document.config, ...document.layers]) await checkBlob(directory, blob);
+    return;
+  }
   const config = JSON.parse((await checkBlob(directory, document.config)).toString()) as RawConfig;
   const diffIDs: string[] = [];
   for (const layer of document.layers) {
