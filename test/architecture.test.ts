@@ -316,12 +316,7 @@ const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly stri
   {
     pattern: /\bprocess\.(env|exit|exitCode|on|once|argv|stdin|stdout|stderr)\b/,
     // git and ssh-agent see of the environment what is passed on, name by name, and nothing else.
-    allowed: [
-      'src/cli/',
-      'src/action/',
-      'src/context/git-process.ts',
-      'src/solve/key-agent.ts',
-    ],
+    allowed: ['src/cli/', 'src/action/', 'src/context/git-process.ts', 'src/solve/key-agent.ts'],
   },
   { pattern: /\bconsole\./, allowed: ['src/cli/'] },
 ];
