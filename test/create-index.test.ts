@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { hasCode } from '../src/errors.ts';
 import { build, createIndex, type IndexOptions } from '../src/index.ts';
 import { MEDIA_TYPE } from '../src/oci/descriptor.ts';
+import { parseDiffID } from '../src/oci/digest.ts';
 import { encodeConfig, encodeManifest } from '../src/oci/image.ts';
 import { checkLayout } from './support/check.ts';
 import { blob, blobsOf, makeImage, makeIndex, writeTestLayout } from './support/image.ts';
@@ -174,16 +175,18 @@ describe('createIndex() (T-35)', function () {
   it('keeps attestations, after the images (ATT-3)', async () => {
     await withParts(async ({ part, join: create, folder, joined }) => {
       const image = await makeImage({ platform: { os: 'linux', architecture: 's390x' } });
+      const statement = blob('application/vnd.in-toto+json', Buffer.from('{}'));
       const config = blob(
         MEDIA_TYPE.config,
         encodeConfig({
           ...{ os: 'unknown', architecture: 'unknown', config: {}, history: [] },
-          rootfs: { type: 'layers', diff_ids: [] },
+          rootfs: { type: 'layers', diff_ids: [parseDiffID(statement.descriptor.digest)] },
         }),
       );
+      const layers = [statement.descriptor];
       const about = blob(
         MEDIA_TYPE.manifest,
-        encodeManifest({ schemaVersion: 2, config: config.descriptor, layers: [] }),
+        encodeManifest({ schemaVersion: 2, config: config.descriptor, layers }),
       );
       const descriptor = {
         ...about.descriptor,
@@ -195,7 +198,8 @@ describe('createIndex() (T-35)', function () {
       };
       const index = makeIndex([image], [descriptor]);
       const layout = join(folder, 'attested');
-      await writeTestLayout(layout, [index.descriptor], [...blobsOf(image), index, config, about]);
+      const blobs = [...blobsOf(image), index, statement, config, about];
+      await writeTestLayout(layout, [index.descriptor], blobs);
       const { platforms } = await create([layout, await part('arm64', 'a')]);
       assert.equal(platforms.length, 2);
       const [entry] = await checkLayout(joined);

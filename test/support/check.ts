@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
+import { assertMediaType, assertSchema } from './image-schemas.ts';
 
 /** The descriptor as it stands in a document, before any parser of ours. */
 export interface RawDescriptor {
@@ -17,29 +18,38 @@ export interface RawDescriptor {
 
 interface RawDocument {
   readonly schemaVersion: number;
+  readonly mediaType?: string;
   readonly manifests?: readonly RawDescriptor[];
   readonly config: RawDescriptor;
   readonly layers: readonly RawDescriptor[];
 }
+
+/** The config of what is no image. */
+const EMPTY = 'application/vnd.oci.empty.v1+json';
 
 interface RawConfig {
   readonly rootfs: { readonly diff_ids: readonly string[] };
 }
 
 /**
- * Every descriptor resolves to bytes of its size and digest, every layer unpacks to its diffID, and
- * there is no file that does not belong. Returns the entries of index.json.
+ * Every descriptor resolves to bytes of its size and digest, every layer unpacks to its diffID, every
+ * document passes the image-spec's schema and has a media type that it knows, and there is no file that does
+ * not belong. Returns the entries of index.json. `more` is what belongs there besides.
  */
-export async function checkLayout(directory: string): Promise<readonly RawDescriptor[]> {
-  assert.deepEqual((await readdir(directory)).sort(), ['blobs', 'index.json', 'oci-layout']);
-  assert.deepEqual(await readJson(join(directory, 'oci-layout')), { imageLayoutVersion: '1.0.0' });
+export async function checkLayout(
+  directory: string,
+  more: readonly string[] = [],
+): Promise<readonly RawDescriptor[]> {
+  const names = ['blobs', 'index.json', 'oci-layout', ...more];
+  assert.deepEqual((await readdir(directory)).sort(), names.sort());
+  assertSchema('layout', await readJson(join(directory, 'oci-layout')));
   assert.deepEqual(await readdir(join(directory, 'blobs')), ['sha256']);
   for (const name of await readdir(join(directory, 'blobs', 'sha256'))) {
     const bytes = await readFile(join(directory, 'blobs', 'sha256', name));
     assert.equal(digestOf(bytes), `sha256:${name}`, 'a blob is named by its digest');
   }
   const index = (await readJson(join(directory, 'index.json'))) as RawDocument;
-  assert.equal(index.schemaVersion, 2);
+  assertSchema('index', index);
   const entries = index.manifests ?? [];
   for (const entry of entries) await checkManifest(directory, entry);
   return entries;
@@ -48,17 +58,22 @@ export async function checkLayout(directory: string): Promise<readonly RawDescri
 async function checkManifest(directory: string, descriptor: RawDescriptor): Promise<void> {
   const bytes = await checkBlob(directory, descriptor);
   const document = JSON.parse(bytes.toString()) as RawDocument;
-  assert.equal(document.schemaVersion, 2);
+  const kind = document.manifests === undefined ? 'manifest' : 'index';
+  assertSchema(kind, document);
+  assertMediaType(kind, descriptor.mediaType);
+  assert.equal(document.mediaType ?? descriptor.mediaType, descriptor.mediaType);
   if (document.manifests !== undefined) {
     for (const entry of document.manifests) await checkManifest(directory, entry);
     return;
   }
+  assertMediaType('config', document.config.mediaType);
   if (descriptor.annotations?.['vnd.docker.reference.type'] !== undefined) {
     // What is said about an image has statements for layers.
     for (const blob of [document.config, ...document.layers]) await checkBlob(directory, blob);
     return;
   }
   const config = JSON.parse((await checkBlob(directory, document.config)).toString()) as RawConfig;
+  assertSchema('config', config);
   const diffIDs: string[] = [];
   for (const layer of document.layers) {
     const stored = await checkBlob(directory, layer);
