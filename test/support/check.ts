@@ -67,12 +67,14 @@ async function checkManifest(directory: string, descriptor: RawDescriptor): Prom
     return;
   }
   assertMediaType('config', document.config.mediaType);
-  if (descriptor.annotations?.['vnd.docker.reference.type'] !== undefined) {
-    // What is said about an image has statements for layers.
-    for (const blob of [document.config, ...document.layers]) await checkBlob(directory, blob);
+  for (const layer of document.layers) assertMediaType('layer', layer.mediaType);
+  const text = (await checkBlob(directory, document.config)).toString();
+  if (document.config.mediaType === EMPTY) {
+    assert.equal(text, '{}');
+    for (const layer of document.layers) await checkBlob(directory, layer);
     return;
   }
-  const config = JSON.parse((await checkBlob(directory, document.config)).toString()) as RawConfig;
+  const config = JSON.parse(text) as RawConfig;
   assertSchema('config', config);
   const diffIDs: string[] = [];
   for (const layer of document.layers) {
