@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 import { TsbuildError } from '../index.ts';
 import { type FlagShape, normalizeArgv, usage } from './argv.ts';
-import { createOptions } from './build-flags.ts';
+import { BUILD_FLAGS } from './build-flags.ts';
 import { RUN_FLAGS, type RunFlags } from './run-flags.ts';
 import { DOCKER_FLAGS, OTHER_ISOLATIONS } from './docker-flags.ts';
 import { type DoctorCommand, parseDoctorArgs } from './doctor-args.ts';
@@ -155,7 +155,7 @@ function createContextProgram(): Command {
   const program = new Command('tsbuild context ls')
     .usage('[flags] [CONTEXT]')
     .description(
-      'Lists the files of the build context (default: "."): sizes, the rule of the ignore file that keeps or\ndrops each, and the instructions that use it. Runs nothing.',
+      'Lists the files of the build context (default: "."): sizes, the rule of the ignore file that keeps or drops each, and the instructions that use it. Runs nothing.',
     )
     .helpOption(false)
     // Defaults are in the texts, where they are worth a word.
@@ -175,6 +175,16 @@ function createContextProgram(): Command {
 
 function isRunFlag(long: string): boolean {
   return Object.keys(RUN_FLAGS).some((declaration) => declaration.includes(`${long} `));
+}
+
+/** New at each call: who uses them may hide some. */
+function createOptions(): readonly Option[] {
+  const options = BUILD_FLAGS.map(({ declaration, text, heading, isList }) => {
+    const option = new Option(declaration, text).helpGroup(heading);
+    if (!isList) return option;
+    return option.default([]).argParser((value, before: readonly string[]) => [...before, value]);
+  });
+  return [...options, ...DOCKER_FLAGS.map(({ declaration }) => new Option(declaration).hideHelp())];
 }
 
 function shapeOf(option: Option): FlagShape {
