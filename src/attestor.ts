@@ -8,6 +8,7 @@ import {
   builderVersion,
   encodeStatement,
   imagePurl,
+  PREDICATE,
   provenanceOf,
   sbomOf,
   type Scan,
@@ -36,6 +37,13 @@ export interface AttestedImage {
   readonly blobs: readonly LayerBlob[];
   readonly form: Pick<ImageForm, 'epoch' | 'ociArtifact'>;
   readonly names: readonly Reference[];
+}
+
+export interface MadeAttestation {
+  /** It is exported as images are. */
+  readonly manifest: ExportImage;
+  /** The predicate alone. */
+  readonly provenance: object | undefined;
 }
 
 /** A statement as a file beside those of an image (LOC-2). */
@@ -69,7 +77,7 @@ export class Attestor {
   }
 
   /** The attestation manifest of an image, in the store with its statements. @throws ERR_SECRET_LEAKED */
-  async attest(image: AttestedImage): Promise<ExportImage> {
+  async attest(image: AttestedImage): Promise<MadeAttestation> {
     const { descriptor, plan, names, form } = image;
     const digest = { sha256: hexOf(descriptor.digest) };
     // One for each name, or one that says there is none (ATT-5).
@@ -82,16 +90,15 @@ export class Attestor {
     for (const { bytes } of made.blobs) await store.putBytes(bytes);
     await store.putBytes(made.config);
     await store.putBytes(made.manifest);
+    const { platform } = made.descriptor;
+    const blobs = made.blobs.map(({ descriptor: blob }) => ({
+      descriptor: blob,
+      path: store.blobPath(blob.digest),
+    }));
     return {
-      platform: made.descriptor.platform,
-      descriptor: made.descriptor,
-      manifest: made.manifest,
-      configDescriptor: made.configDescriptor,
-      config: made.config,
-      blobs: made.blobs.map(({ descriptor: blob }) => ({
-        descriptor: blob,
-        path: store.blobPath(blob.digest),
-      })),
+      manifest: { ...made, platform, blobs },
+      provenance: attestations.find(({ predicateType }) => predicateType !== PREDICATE.sbom)
+        ?.predicate,
     };
   }
 

@@ -8,7 +8,7 @@ import {
 } from './export/index.ts';
 import { forPlatform } from './errors.ts';
 import { formatAll } from './oci/platform.ts';
-import type { Attestor } from './attestor.ts';
+import type { Attestor, MadeAttestation } from './attestor.ts';
 import type { Reference } from './oci/reference.ts';
 import type { Finishing, Solved } from './finishing.ts';
 import type { PlatformResult } from './options.ts';
@@ -50,15 +50,15 @@ export async function finishImages(
 ): Promise<FinishedForm> {
   const { request, session } = work;
   const finished = await Promise.all(plans.map((plan) => finishImage(plan, stages, form, work)));
-  const attestations: ExportImage[] = [];
+  const attested: MadeAttestation[] = [];
   for (const { plan, image, blobs } of attestor === undefined ? [] : finished) {
     const about = { plan, descriptor: image.descriptor, blobs, form, names };
-    if (attestor !== undefined) attestations.push(await attestor.attest(about));
+    if (attestor !== undefined) attested.push(await attestor.attest(about));
   }
   // ATT-3: behind all that can be run.
-  const images = [...finished.map(exportImageOf), ...attestations];
+  const images = [...finished.map(exportImageOf), ...attested.map(({ manifest }) => manifest)];
   const index =
-    request.isIndex || attestations.length > 0
+    request.isIndex || attested.length > 0
       ? assembleIndex(
           images.map(({ descriptor }) => descriptor),
           {
@@ -72,7 +72,10 @@ export async function finishImages(
   if (descriptor === undefined) throw new TypeError('No platform is planned');
   return {
     result: { descriptor, index: index?.bytes, images, names: request.names },
-    platforms: finished.map(resultOf),
+    platforms: finished.map((each, number) => ({
+      ...resultOf(each),
+      provenance: attested[number]?.provenance,
+    })),
   };
 }
 
@@ -82,7 +85,7 @@ interface Finished {
   readonly blobs: readonly LayerBlob[];
 }
 
-/** The documents of a platform's image, in the store; its layers are there, too. */
+/** The documents of a platform's image, in the store; its layers are there, too, or can be fetched. */
 async function finishImage(
   plan: BuildPlan<BaseImage>,
   solved: SolvedStages,
@@ -118,7 +121,7 @@ async function finishImage(
   }
 }
 
-function resultOf({ plan, image }: Finished): PlatformResult {
+function resultOf({ plan, image }: Finished): Omit<PlatformResult, 'provenance'> {
   return {
     platform: formatAll(plan.platform),
     digest: image.descriptor.digest,
@@ -135,10 +138,10 @@ function exportImageOf({ image, blobs }: Finished): ExportImage {
     manifest: image.manifestBytes,
     configDescriptor: image.configDescriptor,
     config: image.configBytes,
-    blobs: blobs.map(({ path, origin }, number) => {
+    blobs: blobs.map(({ path, origin, fetch }, number) => {
       const descriptor = image.manifest.layers[number];
       if (descriptor === undefined) throw new TypeError(`No descriptor for layer ${number}`);
-      return { descriptor, path, origin };
+      return { descriptor, path, origin, fetch };
     }),
   };
 }

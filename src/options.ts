@@ -176,4 +176,6 @@ export interface PlatformResult {
   readonly descriptor: Descriptor;
   readonly config: ImageConfig;
   readonly configDigest: Digest;
+  /** The SLSA predicate, when a provenance was asked for. */
+  readonly provenance: object | undefined;
 }

@@ -8,5 +8,11 @@ export { provenanceOf, uniqueMaterials } from './provenance.ts';
 export { imagePurl, layoutPurl } from './purl.ts';
 export type { AttestRequest, ProvenanceRequest } from './requests.ts';
 export { sbomOf } from './spdx.ts';
-export { type Attestation, digestSet, encodeStatement, type Subject } from './statement.ts';
+export {
+  type Attestation,
+  digestSet,
+  encodeStatement,
+  PREDICATE,
+  type Subject,
+} from './statement.ts';
 export { builderVersion } from './version.ts';

@@ -27,14 +27,26 @@ export function imageId({ digest, configDigest = digest }: BuildResult): string 
 }
 
 /** What build-push-action reads (MD-1), with its keys in order. */
-export function metadataText({ digest, descriptor, configDigest, names }: BuildResult): string {
+export function metadataText(result: BuildResult): string {
+  const { digest, descriptor, configDigest, names } = result;
   const metadata = {
+    ...provenancesOf(result),
     ...(configDigest !== undefined && { 'containerimage.config.digest': configDigest }),
     'containerimage.descriptor': descriptor,
     'containerimage.digest': digest,
     ...(names.length > 0 && { 'image.name': names.join(',') }),
   };
   return JSON.stringify(metadata, null, 2);
+}
+
+/** Of several platforms each by its own key. */
+function provenancesOf({ platforms }: BuildResult): Readonly<Record<string, object>> {
+  const entries = platforms.flatMap(({ platform, provenance }) => {
+    if (provenance === undefined) return [];
+    const suffix = platforms.length === 1 ? '' : `/${platform}`;
+    return [[`buildx.build.provenance${suffix}`, provenance] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Whoever reads it sees all of it or nothing. A device is written into. */

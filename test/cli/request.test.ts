@@ -32,6 +32,7 @@ describe('createRequest()', () => {
       secrets: {},
       addHosts: [],
       annotations: [],
+      attests: [],
       ulimits: [],
       noCache: false,
       noCacheFilter: [],

@@ -6,17 +6,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ErrorCode, hasCode } from '../../src/errors.ts';
+import { metadataText } from '../../src/cli/result-files.ts';
 import { push } from '../../src/index.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import {
   FILES,
   PROVENANCE,
+  provenanceIn,
   readAttested,
   SBOM,
   sbomIn,
   type Statement,
   withBuild,
 } from '../support/attestations.ts';
+import { startDockerRegistry } from '../support/docker-registry.ts';
 import { itUnless, missing } from '../support/missing.ts';
 import { startRegistry } from '../support/registry.ts';
 import { HELPER } from '../support/sandbox.ts';
@@ -48,21 +51,24 @@ describe('build() with attestations', function () {
       }
     }));
 
-  it('puts them behind the image, which stays as it is, into an index (ATT-3, ATT-4, ATT-5)', () =>
+  it('puts them behind the image, which stays as it is, into an index (ATT-3, ATT-4, ATT-5, MD-1)', () =>
     withBuild(FILES, async ({ make, read }) => {
       const plain = await make();
       const result = await make(BOTH);
       const { digest, manifests, attestations } = await read();
+      const [about] = attestations;
       assert.equal(result.digest, digest);
       assert.equal(result.descriptor.mediaType, 'application/vnd.oci.image.index.v1+json');
       assert.equal(result.platforms.length, 1);
       assert.equal(result.platforms[0].digest, plain.digest);
+      assert.deepEqual(result.platforms[0].provenance, provenanceIn(about?.statements));
+      const metadata = JSON.parse(metadataText(result)) as Record<string, unknown>;
+      assert.deepEqual(metadata['buildx.build.provenance'], result.platforms[0].provenance);
       assert.equal(result.configDigest, plain.configDigest);
       assert.deepEqual(
         manifests.map((each) => each.digest),
         [plain.digest, attestations[0]?.descriptor.digest],
       );
-      const [about] = attestations;
       assert.deepEqual(about?.descriptor.platform, { os: 'unknown', architecture: 'unknown' });
       assert.deepEqual(about.descriptor.annotations, {
         'vnd.docker.reference.digest': plain.digest,
@@ -96,6 +102,30 @@ describe('build() with attestations', function () {
         [...['a', '1.2.3', 'MIT']],
       );
     }));
+
+  itUnless(missing('docker-registry', 'skopeo'))('is taken by another registry', () =>
+    withBuild(FILES, async ({ make, folder }) => {
+      const registry = await startDockerRegistry(folder);
+      try {
+        const name = `${registry.address}/app:1`;
+        const { digest } = await make({
+          ...{ ...BOTH, tags: [name], outputs: ['type=registry'] },
+          platform: 'linux/amd64,linux/arm64',
+        });
+        const flags = ['inspect', '--raw', '--tls-verify=false'];
+        const { stdout } = await run('skopeo', [...flags, `docker://${name}`]);
+        assert.equal(digestOf(Buffer.from(stdout)), digest);
+        const copy = `oci:${join(folder, 'pulled')}:1`;
+        await run('skopeo', [
+          ...['copy', '--all', '--insecure-policy', '--src-tls-verify=false'],
+          ...[`docker://${name}`, copy],
+        ]);
+        assert.equal((await readAttested(join(folder, 'pulled'))).attestations.length, 2);
+      } finally {
+        await registry.close();
+      }
+    }),
+  );
 
   itUnless(missing('skopeo'))('makes what skopeo copies, whole or the image alone', () =>
     withBuild(FILES, async ({ make, folder, layout }) => {
