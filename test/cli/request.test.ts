@@ -33,6 +33,7 @@ describe('createRequest()', () => {
       addHosts: [],
       annotations: [],
       attests: [],
+      attests: [],
       ulimits: [],
       noCache: false,
       noCacheFilter: [],
