@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
+import { codeOf, packageImports, relativeImports } from './support/imports.ts';
 
 /**
  * Who may import whom: a folder is a layer, imports go down only. This table is the rule's home;
@@ -321,8 +322,6 @@ const BANS: readonly { readonly pattern: RegExp; readonly allowed: readonly stri
   { pattern: /\bconsole\./, allowed: ['src/cli/'] },
 ];
 
-const SPECIFIER = /\b(?:from|import)\s*\(?\s*['"]([^'"\s]+)['"]/g;
-
 const files = globSync('{src,parser,cache,native}/**/*.ts', {
   exclude: ['native/target/**'],
 }).toSorted();
@@ -347,7 +346,7 @@ describe('architecture', () => {
       }
       for (const { pattern, allowed } of BANS) {
         if (allowed.some((place) => file.startsWith(place))) continue;
-        assert.doesNotMatch(code(file), pattern, `only in ${allowed.join(', ')}`);
+        assert.doesNotMatch(codeOf(file), pattern, `only in ${allowed.join(', ')}`);
       }
     });
   }
@@ -390,24 +389,4 @@ function unitOf(file: string): string {
   const unit = Object.keys(MAY_IMPORT).find((u) => file === u || file.startsWith(`${u}/`));
   assert.ok(unit !== undefined, `${file} belongs to no unit: add it to MAY_IMPORT`);
   return unit;
-}
-
-function relativeImports(file: string): readonly string[] {
-  const relative = specifiers(file).filter((specifier) => specifier.startsWith('.'));
-  return relative.map((specifier) => normalize(join(dirname(file), specifier)));
-}
-
-function packageImports(file: string): readonly string[] {
-  const packages = specifiers(file).filter((specifier) => !/^(\.|node:)/.test(specifier));
-  // A path into a package counts as the package: undici/lib/… is undici.
-  return packages.map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
-}
-
-function specifiers(file: string): readonly string[] {
-  return [...code(file).matchAll(SPECIFIER)].map(([, specifier = '']) => specifier);
-}
-
-/** A file's text without its comments, which may name what the code must not. */
-function code(file: string): string {
-  return readFileSync(file, 'utf8').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '');
 }

@@ -33,7 +33,6 @@ describe('createRequest()', () => {
       addHosts: [],
       annotations: [],
       attests: [],
-      attests: [],
       ulimits: [],
       noCache: false,
       noCacheFilter: [],
