@@ -98,12 +98,12 @@ function fileLines({
   a,
   b,
   first,
-  hidden,
+  inLayer,
 }: FileDifference): readonly string[] {
-  const where = hidden ? `  (in layers[${(a ?? b)?.layer}], hidden by a later layer)` : '';
+  const where = inLayer ? `  (in layers[${(a ?? b)?.layer}] alone: nobody sees it)` : '';
   if (a === undefined || b === undefined) {
     const only = a ?? b;
-    const at = hidden || only === undefined ? where : `  layers[${only.layer}]`;
+    const at = inLayer || only === undefined ? where : `  layers[${only.layer}]`;
     return [`${safe(path)}  ${only === undefined ? change : fileText(only)}${at}`];
   }
   // A new content comes with a new time.

@@ -123,8 +123,8 @@ export interface FileDifference extends DifferenceBase {
   readonly a?: FileFacts | undefined;
   readonly b?: FileFacts | undefined;
   readonly first?: FirstDifference | undefined;
-  /** In layers alone: a layer above hides it in both images. */
-  readonly hidden?: true | undefined;
+  /** Containers see no difference: another layer says the same, or hides it. Who pulls the layers has it. */
+  readonly inLayer?: true | undefined;
 }
 
 /** Some stored bytes. */

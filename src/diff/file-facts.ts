@@ -42,7 +42,6 @@ export function changedFields(a: Placed, b: Placed): readonly FileField[] {
   is('content', a.content?.sha256 !== b.content?.sha256);
   is('target', x.type === 'symlink' && y.type === 'symlink' && x.target !== y.target);
   is('device', deviceOf(x) !== deviceOf(y));
-  is('opaque', isOpaque(x) !== isOpaque(y));
   // A directory that an archive does not list says nothing of itself.
   if (isImplied(x) || isImplied(y)) return fields;
   is('mode', x.mode !== y.mode);
@@ -74,11 +73,13 @@ function deviceOf(entry: Entry): string | undefined {
   return isDevice ? `${entry.major}:${entry.minor}` : undefined;
 }
 
-function isOpaque(entry: Entry): boolean {
+/** Whether what is below it in lower layers is hidden: of layers, and not of what a container sees. */
+export function isOpaque(entry: Entry): boolean {
   return entry.type === 'directory' && entry.opaque === true;
 }
 
-function isImplied(entry: Entry): entry is DirectoryEntry {
+/** Whether an archive does not list a directory, but something in it. */
+export function isImplied(entry: Entry): entry is DirectoryEntry {
   return entry.type === 'directory' && entry.implied === true;
 }
 

@@ -70,7 +70,7 @@ interface Sides {
   readonly work: CompareWork;
 }
 
-async function addFile(change: TreeChange, sides: Sides, isHidden = false): Promise<void> {
+async function addFile(change: TreeChange, sides: Sides, isInLayer = false): Promise<void> {
   const { differences, signal } = sides.work;
   const { path, fields, a, b } = change;
   signal.throwIfAborted();
@@ -83,7 +83,7 @@ async function addFile(change: TreeChange, sides: Sides, isHidden = false): Prom
     fields,
     ...(a !== undefined && { a: factsOf(a) }),
     ...(b !== undefined && { b: factsOf(b) }),
-    ...(isHidden && { hidden: true }),
+    ...(isInLayer && { inLayer: true }),
   };
   const isLookedInto = fields.includes('content') && differences.isKept(group);
   const first = isLookedInto ? await whereContentsPart(a, b, sides) : undefined;

@@ -7,7 +7,7 @@ import type { Entry } from '../tree/entry.ts';
 import type { Found, ImageTree } from '../tree/image-tree.ts';
 import type { LayerIndex } from '../tree/layer-index.ts';
 import { comparePaths, isWithin } from '../tree/path.ts';
-import { changedFields, type Placed } from './file-facts.ts';
+import { changedFields, isImplied, isOpaque, type Placed } from './file-facts.ts';
 import type { FileField } from './difference.ts';
 
 /** A path at which two filesystems differ. One of them may have nothing there. */
@@ -58,10 +58,19 @@ export function* layerChanges(
   for (const [entryA, entryB] of sideBySide(a.index, b.index)) {
     const x = entryA && placedIn(entryA, a.index, a.layer);
     const y = entryB && placedIn(entryB, b.index, b.layer);
-    const fields = x === undefined || y === undefined ? [] : changedFields(x, y);
+    const only = x === undefined ? y : y === undefined ? x : undefined;
+    // What an archive does not list is no entry, but comes from one below it.
+    if (only !== undefined && isImplied(only.entry)) continue;
+    const fields = x === undefined || y === undefined ? [] : fieldsInLayers(x, y);
     if (x !== undefined && y !== undefined && fields.length === 0) continue;
     yield { path: (entryA ?? entryB)?.path ?? '', fields, a: x, b: y };
   }
+}
+
+function fieldsInLayers(a: Placed, b: Placed): readonly FileField[] {
+  const fields = changedFields(a, b);
+  const isSame = fields.includes('type') || isOpaque(a.entry) === isOpaque(b.entry);
+  return isSame ? fields : ['opaque', ...fields];
 }
 
 /** Whether a tree has at its path what a layer says. */

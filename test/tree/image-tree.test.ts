@@ -4,6 +4,7 @@ import type { Entry } from '../../src/tree/entry.ts';
 import { ImageTree } from '../../src/tree/image-tree.ts';
 import { ancestorsOf, comparePaths, isWithin, parentOf } from '../../src/tree/path.ts';
 import { directory, file, hardlink, layerOf, symlink, whiteout } from './entries.ts';
+import { PATHS, randomLayer } from './random-layers.ts';
 
 describe('lookup()', () => {
   it('answers from the topmost layer that has the path', () => {
@@ -160,49 +161,10 @@ function applyLayers(layers: readonly (readonly Entry[])[]): Map<string, Entry> 
   return seen;
 }
 
-const NAMES = ['a', 'b', 'a-', 'c'];
-const PATHS = NAMES.flatMap((x) => [
-  x,
-  ...NAMES.flatMap((y) => [`${x}/${y}`, ...NAMES.map((z) => `${x}/${y}/${z}`)]),
-]);
-
-const KINDS: Readonly<Record<string, (path: string, uid: number) => Entry>> = {
-  file: (path, uid) => ({ ...file(path), uid }),
-  directory: (path, uid) => directory(path, { uid }),
-  opaque: (path, uid) => directory(path, { uid, opaque: true }),
-  implied: (path) => directory(path, { implied: true }),
-  symlink: (path, uid) => ({ ...symlink(path, 'x'), uid }),
-  whiteout,
-};
-
-/** A layer that could be: every ancestor is there and is a directory. */
-const layers = fc
-  .array(
-    fc.tuple(fc.constantFrom(...PATHS), fc.constantFrom(...Object.keys(KINDS)), fc.nat({ max: 9 })),
-    { maxLength: 12 },
-  )
-  .map((wanted) => {
-    const entries = new Map<string, Entry>();
-    for (const [path, kind, uid] of wanted) {
-      const ancestors = ancestorsOf(path);
-      const blocked = ancestors.some(
-        (one) => (entries.get(one)?.type ?? 'directory') !== 'directory',
-      );
-      const inUse = [...entries.keys()].some((one) => one !== path && isWithin(one, path));
-      if (blocked || inUse || entries.has(path)) continue;
-      for (const one of ancestors) {
-        if (!entries.has(one)) entries.set(one, directory(one, { implied: true }));
-      }
-      const entry = KINDS[kind]?.(path, uid);
-      if (entry !== undefined) entries.set(path, entry);
-    }
-    return [...entries.values()].toSorted((a, b) => comparePaths(a.path, b.path));
-  });
-
 describe('ImageTree', () => {
   it('shows what overlayfs would show', () => {
     fc.assert(
-      fc.property(fc.array(layers, { maxLength: 4 }), (stack) => {
+      fc.property(fc.array(randomLayer, { maxLength: 4 }), (stack) => {
         const expected = applyLayers(stack);
         const tree = new ImageTree(stack.map((layer) => layerOf(...layer)));
         const sorted = [...expected.values()].toSorted((a, b) => comparePaths(a.path, b.path));
