@@ -8,6 +8,7 @@ import type { BuildOptions, BuildResult } from './options.ts';
 import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
 import { Progress } from './progress/progress.ts';
+import { checkMediaTypes } from './solve/assemble.ts';
 import { contextWarnings, type WarningOptions } from './solve/context-findings.ts';
 import { usersOfAll } from './solve/context-usage.ts';
 import { createStepContext } from './solve/create-context.ts';
@@ -112,6 +113,8 @@ interface Running {
 
 async function run(plans: readonly BuildPlan<BaseImage>[], running: Running): Promise<BuildResult> {
   const { options, request, input, session, progress, signal } = running;
+  const forms = request.outputs.flatMap((output) => ('form' in output ? [output.form] : []));
+  for (const { target } of plans) for (const form of forms) checkMediaTypes(target, form);
   const epoch = options.sourceDateEpoch ?? plans[0]?.sourceDateEpoch;
   const steps = plans.flatMap(({ stages }) => stages).flatMap((stage) => stage.steps);
   const { secrets } = sandboxOf(options, request);

@@ -73,8 +73,8 @@ export interface TarOutput extends FilesOutput {
 
 /** Which of the images that a build can become. Equal forms are equal images, made once. */
 export interface ImageForm {
-  /** How documents and layers are called: OCI's names, or Docker's for older readers. */
-  readonly mediaTypes: 'oci' | 'docker';
+  /** How documents and layers are called: OCI's names; Docker's for older readers, where it has one for every layer; Docker's or none. */
+  readonly mediaTypes: 'oci' | 'docker' | 'docker-only';
   readonly compression: 'gzip' | 'zstd' | 'none';
   /** Undefined: the usual one. */
   readonly level: number | undefined;

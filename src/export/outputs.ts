@@ -158,7 +158,7 @@ function mediaTypesOf(
       "Docker's documents have no annotations.",
     );
   }
-  if (compression !== 'zstd') return 'docker';
+  if (compression !== 'zstd') return isOci === undefined ? 'docker' : 'docker-only';
   if (isOci === undefined) return 'oci';
   throw usage(
     'Cannot use compression=zstd with oci-mediatypes=false',

@@ -1,5 +1,6 @@
 /** The documents of a solved image: config with history and times, manifest. Pure. */
 
+import { TsbuildError } from '../errors.ts';
 import type { LayerBlob } from './layer-blobs.ts';
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { digestOf } from '../oci/digest.ts';
@@ -40,12 +41,14 @@ export interface AssembleOptions {
 
 /** How the documents that are written here are called, and what is noted in them. */
 export interface DocumentStyle {
-  /** Docker's give way to OCI's where a layer is what Docker has no name for. */
-  readonly mediaTypes?: 'oci' | 'docker';
+  /** `docker` gives way to OCI's where a layer is what Docker has no name for; `docker-only` must not come to that. */
+  readonly mediaTypes?: MediaTypeNames;
   readonly annotations?: Annotations | undefined;
   /** Of the descriptor that names the document. */
   readonly descriptorAnnotations?: Annotations | undefined;
 }
+
+type MediaTypeNames = 'oci' | 'docker' | 'docker-only';
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -121,6 +124,25 @@ export function assembleIndex(
   return { bytes, descriptor: { ...named, ...(noted && { annotations: noted }) } };
 }
 
+/** Before anything runs: Docker's names were demanded, and the base stays as it is (LAY-3). @throws ERR_USAGE */
+export function checkMediaTypes(
+  target: PlannedStage<BaseImage>,
+  {
+    mediaTypes,
+    forceCompression,
+  }: { readonly mediaTypes: MediaTypeNames; readonly forceCompression: boolean },
+): void {
+  const base = stageChain(target)[0]?.base;
+  if (mediaTypes !== 'docker-only' || forceCompression || base?.kind !== 'image') return;
+  const nameless = base.image.manifest.layers.find((layer) => !hasDockerName(layer));
+  if (nameless === undefined) return;
+  throw new TsbuildError('ERR_USAGE', {
+    message: `Cannot use oci-mediatypes=false: Docker has no name for the base's "${nameless.mediaType}"`,
+    details: undefined,
+    hint: "Pack the base's layers anew with force-compression=true, or leave oci-mediatypes out.",
+  });
+}
+
 interface MediaTypes {
   readonly config: string;
   readonly manifest: string;
@@ -144,10 +166,11 @@ const DOCKER_TYPES: MediaTypes = {
 /** LAY-3. */
 function typesOf({ mediaTypes = 'oci' }: DocumentStyle, blobs: readonly LayerBlob[]): MediaTypes {
   if (mediaTypes === 'oci') return OCI_TYPES;
-  const known: readonly string[] = [...Object.values(OCI_TYPES), ...Object.values(DOCKER_TYPES)];
-  return blobs.every(({ descriptor }) => known.includes(descriptor.mediaType))
-    ? DOCKER_TYPES
-    : OCI_TYPES;
+  return blobs.every(({ descriptor }) => hasDockerName(descriptor)) ? DOCKER_TYPES : OCI_TYPES;
+}
+
+function hasDockerName({ mediaType }: Descriptor): boolean {
+  return [...Object.values(OCI_TYPES), ...Object.values(DOCKER_TYPES)].includes(mediaType);
 }
 
 /** What was asked for, and what the config, which has it from the base, knows besides (Windows: its version). */

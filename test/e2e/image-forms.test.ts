@@ -142,6 +142,28 @@ describe('forms of images', () => {
     });
   });
 
+  it('takes no layer that Docker has no name for, where its names are demanded (LAY-3)', async () => {
+    await forms(async (attempt, folder) => {
+      await attempt([
+        `type=oci,tar=false,dest=${folder}/zstd,compression=zstd,force-compression=true`,
+      ]);
+      const buildContexts = { base: `oci-layout://${folder}/zstd` };
+      const dockerfile = Buffer.from('FROM base AS one\nRUN exit 1\nFROM one\nRUN exit 1\n');
+      const demand = `type=oci,tar=false,dest=${folder}/docker,oci-mediatypes=false`;
+      await assert.rejects(attempt([demand], { buildContexts, dockerfile }), (error) => {
+        assert.ok(hasCode(error, 'ERR_USAGE'), String(error));
+        assert.match(error.message, /oci-mediatypes=false: .*tar\+zstd"$/);
+        return true;
+      });
+      const forced = `${demand},force-compression=true`;
+      await attempt([forced, `type=docker,tar=false,dest=${folder}/folder`], { buildContexts });
+      const layer = MEDIA_TYPE.dockerLayerGzip;
+      assert.deepEqual(await typesIn(join(folder, 'docker')), [layer, layer, layer, layer]);
+      // Nobody demanded it.
+      await checkLayout(join(folder, 'folder'), ['manifest.json']);
+    });
+  });
+
   it('notes annotations where they were asked for (5.2)', async () => {
     await forms(async (attempt, folder) => {
       const more = { platform: 'linux/amd64', annotations: ['a=1', 'manifest-descriptor:b=2'] };

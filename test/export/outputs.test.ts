@@ -58,6 +58,10 @@ describe('parseOutput()', () => {
       },
     ],
     ['type=docker', { ...docker, destination: undefined }],
+    [
+      'type=oci,dest=a,oci-mediatypes=false',
+      { ...oci, destination: 'a', form: { ...form, mediaTypes: 'docker-only' } },
+    ],
     ['type=docker,dest=-', { ...docker, destination: '-' }],
     ['type=docker,tar=false,dest=a', { ...docker, destination: 'a', isTar: false }],
     ['type=docker,dest=a,oci-mediatypes=true', { ...docker, destination: 'a', form }],
