@@ -2,17 +2,22 @@
 
 import { hasCode, TsbuildError } from './errors.ts';
 import type { Digest } from './oci/digest.ts';
-import { familiarName, formatReference, type Reference } from './oci/reference.ts';
+import { MEDIA_TYPE } from './oci/descriptor.ts';
+import { familiarName, parseReference, type Reference } from './oci/reference.ts';
 import {
+  type BlobFile,
   type OnStage,
   type PushContent,
   type PushDestination,
   readContent,
+  registrySource,
 } from './registry/index.ts';
 import type { Session } from './solve/session.ts';
 
 export interface PushImageOptions {
   readonly session: Session;
+  /** Repositories (`registry/repository`) that blobs of it came from, by digest. */
+  readonly origins: Readonly<Record<string, string>>;
   /** Told of each stage. */
   readonly status: OnStage;
   readonly signal: AbortSignal;
@@ -25,11 +30,11 @@ export interface PushImageOptions {
 export async function pushImage(
   digest: Digest,
   destinations: readonly PushDestination[],
-  { session, status, signal }: PushImageOptions,
+  { session, origins, status, signal }: PushImageOptions,
 ): Promise<void> {
   const [first] = destinations;
   if (first === undefined) return;
-  const content = await storedContent(digest, first.reference, session);
+  const content = await storedContent(digest, first.reference, { session, origins });
   try {
     await session.pusher.push(content, destinations, status);
   } catch (error) {
@@ -38,15 +43,18 @@ export async function pushImage(
   }
 }
 
-/** An image of the store, known as `name`. @throws ERR_IMAGE_NOT_FOUND when some of its documents are not there */
+/**
+ * An image of the store, known as `name`. Layers that were never needed here are fetched from where they are
+ * when they must be sent. @throws ERR_IMAGE_NOT_FOUND when some of its documents are not there
+ */
 export async function storedContent(
   digest: Digest,
   name: Reference,
-  { store }: Pick<Session, 'store'>,
+  { session, origins }: Pick<PushImageOptions, 'session' | 'origins'>,
 ): Promise<PushContent> {
-  const named = await store.getImage(formatReference(name));
   try {
-    return await readContent({ directory: store.path, digest }, named?.origins);
+    const content = await readContent({ directory: session.store.path, digest }, origins);
+    return { ...content, blobs: content.blobs.map((blob) => fetchable(blob, session)) };
   } catch (error) {
     if (!hasCode(error, 'ERR_IMAGE_NOT_FOUND')) throw error;
     throw new TsbuildError('ERR_IMAGE_NOT_FOUND', {
@@ -56,6 +64,14 @@ export async function storedContent(
       cause: error,
     });
   }
+}
+
+function fetchable(blob: BlobFile, { client, layers }: Session): BlobFile {
+  if (blob.origin === undefined) return blob;
+  const { registry, repository } = parseReference(blob.origin);
+  const source = registrySource({ registry, repository }, { client });
+  const descriptor = { ...blob, mediaType: MEDIA_TYPE.layerGzip };
+  return { ...blob, fetch: (signal) => layers.blobs.bring(source, descriptor, signal) };
 }
 
 /** What failed was the push alone. */

@@ -19,14 +19,19 @@ export async function rememberImage(
     await store.putBytes(manifest);
   }
   if (index !== undefined) await store.putBytes(index);
-  const blobs = images.flatMap((one) => one.blobs);
-  const origins = Object.fromEntries(
-    blobs.flatMap(({ descriptor, origin }) => (origin ? [[descriptor.digest, origin]] : [])),
-  );
+  const origins = originsOf(images);
   const created = Math.floor(Date.now() / 1000);
   for (const name of new Set(names.map(formatReference))) {
     await store.putImage(name, { image, origins, created });
   }
+}
+
+/** Where its layers came from, by digest. */
+function originsOf(images: ExportResult['images']): Readonly<Record<string, string>> {
+  const blobs = images.flatMap((one) => one.blobs);
+  return Object.fromEntries(
+    blobs.flatMap(({ descriptor, origin }) => (origin ? [[descriptor.digest, origin]] : [])),
+  );
 }
 
 /**
@@ -36,10 +41,12 @@ export async function rememberImage(
 export async function pushOutput(
   output: RegistryOutput,
   result: ExportResult,
-  options: PushImageOptions,
+  options: Omit<PushImageOptions, 'origins'>,
 ): Promise<void> {
   await rememberImage({ ...result, names: [...result.names, ...output.names] }, options.session);
-  await pushImage(result.descriptor.digest, destinationsOf(output, result.names), options);
+  const origins = originsOf(result.images);
+  const destinations = destinationsOf(output, result.names);
+  await pushImage(result.descriptor.digest, destinations, { ...options, origins });
 }
 
 /** Where an output is pushed to; nowhere if it is not. */
@@ -87,8 +94,8 @@ export function earlyPush(
       if (!first.has(registry)) first.set(registry, destination);
     }
   }
-  return ({ descriptor: { digest, size }, path, origin }) => {
-    for (const to of first.values()) pusher.begin({ digest, size, path, origin }, to);
+  return ({ descriptor: { digest, size }, path, origin, fetch }) => {
+    for (const to of first.values()) pusher.begin({ digest, size, path, origin, fetch }, to);
   };
 }
 

@@ -95,9 +95,10 @@ async function contentOf(
   const reference = source === undefined ? name : parseReference(source);
   const { session } = work;
   const wanted = digest === undefined ? reference.digest : parseDigest(digest);
-  const known = wanted ?? (await session.store.getImage(formatReference(reference)))?.image.digest;
+  const named = await session.store.getImage(formatReference(reference));
+  const known = wanted ?? named?.image.digest;
   if (known === undefined) throw notBuilt(reference);
-  return await storedContent(known, reference, session);
+  return await storedContent(known, reference, { session, origins: named?.origins ?? {} });
 }
 
 /** An archive is unpacked for as long as the push lasts. */

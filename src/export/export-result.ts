@@ -33,6 +33,8 @@ export interface ExportBlob {
   readonly path: string;
   /** The repository (`registry/repository`) that it was pulled from. */
   readonly origin?: string | undefined;
+  /** Brings the file if it is not there yet: before the image is written. */
+  readonly fetch?: ((signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 export interface ExportOptions {

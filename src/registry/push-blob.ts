@@ -22,10 +22,11 @@ const MAX_DAMAGED = 2;
 export async function pushBlob(blob: BlobFile, { target, from }: BlobOptions): Promise<void> {
   const budget = target.client.openBudget();
   if (await isThere(blob, target, budget)) return;
-  await checkFile(blob, target);
   const [mount] = from;
   let opened = mount === undefined ? undefined : await tryMount(blob, mount, { target, budget });
   if (opened === 'mounted') return;
+  await blob.fetch?.(target.signal);
+  await checkFile(blob, target);
   let damaged = 0;
   for (let uploads = 1; ; uploads++) {
     opened ??= await openUpload(target, budget);

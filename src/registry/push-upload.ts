@@ -21,6 +21,8 @@ export interface BlobFile {
   readonly path: string;
   /** The repository (`registry/repository`) that it came from: from there it may be mounted. */
   readonly origin?: string | undefined;
+  /** Brings the file if it is not there yet: only what must be uploaded is needed. */
+  readonly fetch?: ((signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 const READ_BUFFER = 1024 * 1024;

@@ -5,6 +5,7 @@ import { type CacheKey, cacheKey, type JsonValue, type Store } from '../../cache
 import type { BlobFacts, BlobTarget } from '../../native/index.ts';
 import { TsbuildError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { ImageSource } from '../registry/index.ts';
 import { type DiffID, parseDiffID, parseDigest } from '../oci/digest.ts';
 import { type BlobForm, describeBlob, formKey, isCompressedBy, isOfForm } from './blob-form.ts';
 import type { ComposeSources } from './compose-list.ts';
@@ -17,9 +18,12 @@ import type { SecretGuard } from './secret-guard.ts';
 export interface LayerBlob {
   readonly descriptor: Descriptor;
   readonly diffID: DiffID;
+  /** Of its file, which `fetch` may have to bring yet. */
   readonly path: string;
   /** The repository (`registry/repository`) that it was pulled from. */
   readonly origin?: string | undefined;
+  /** Downloads a base's layer, unless the store has it: not every output needs its bytes. */
+  readonly fetch?: ((signal: AbortSignal) => Promise<void>) | undefined;
 }
 
 export interface LayerBlobsOptions {
@@ -35,7 +39,7 @@ export interface LayerBlobsOptions {
 export class LayerBlobs {
   readonly #options: LayerBlobsOptions;
   readonly #temporary: (what: string) => string;
-  readonly #fetches = new Once<LayerBlob>();
+  readonly #fetches = new Once<void>();
 
   constructor(options: LayerBlobsOptions, temporary: (what: string) => string) {
     this.#options = options;
@@ -54,11 +58,13 @@ export class LayerBlobs {
 
   /** A pulled layer's blob as an image lists it: as it was pulled, unless the form is forced upon it. */
   async pulled(layer: Layer, form: BlobForm): Promise<LayerBlob> {
-    const blob = await this.#fetch(layer);
-    if (!form.isForced || isCompressedBy(blob.descriptor, form)) return blob;
-    return (
-      (await this.#find(layer, (known) => isOfForm(known, form))) ?? this.#repack(layer, blob, form)
-    );
+    const { descriptor, source } = pulledFrom(layer);
+    if (form.isForced && !isCompressedBy(descriptor, form)) {
+      const known = await this.#find(layer, (blob) => isOfForm(blob, form));
+      return known ?? (await this.#repack(layer, await this.#fetch(layer), form));
+    }
+    // A directory may be gone when the image is pushed; a repository can be asked then, too.
+    return source.repository === undefined ? await this.#fetch(layer) : this.#fetchable(layer);
   }
 
   /** A built layer's blob in a form. Undefined when it was not made yet. */
@@ -86,20 +92,37 @@ export class LayerBlobs {
   }
 
   /** Downloads a pulled layer's blob into the store. */
-  #fetch(layer: Layer): Promise<LayerBlob> {
-    return this.#fetches.get(layer.id, async () => {
-      const { store, signal } = this.#options;
-      const { pulled } = layer;
-      if (pulled === undefined) throw lostLayer(layer);
-      const { descriptor, diffID, source } = pulled;
-      if (!(await store.hasBlob(descriptor))) {
-        const temporary = this.#temporary('blob');
-        await source.fetchBlob(descriptor, temporary, signal);
-        await store.addBlob(temporary, descriptor);
-      }
-      await store.saveFacts(layer.id, { diffID, blobs: [descriptor] });
-      const path = store.blobPath(descriptor.digest);
-      return { descriptor, diffID, path, origin: source.repository };
+  async #fetch(layer: Layer): Promise<LayerBlob> {
+    const { store, signal } = this.#options;
+    const { descriptor, diffID, source } = pulledFrom(layer);
+    await this.bring(source, descriptor, signal);
+    await store.saveFacts(layer.id, { diffID, blobs: [descriptor] });
+    return this.#fetchable(layer);
+  }
+
+  #fetchable(layer: Layer): LayerBlob {
+    const { descriptor, diffID, source } = pulledFrom(layer);
+    return {
+      descriptor,
+      diffID,
+      path: this.#options.store.blobPath(descriptor.digest),
+      origin: source.repository,
+      fetch: (signal) => this.bring(source, descriptor, signal),
+    };
+  }
+
+  /** Downloads a blob into the store if it is not there. @throws ERR_DIGEST_MISMATCH, ERR_REGISTRY_* */
+  async bring(
+    source: Pick<ImageSource, 'fetchBlob'>,
+    descriptor: Descriptor,
+    stop: AbortSignal,
+  ): Promise<void> {
+    const { store, signal } = this.#options;
+    if (await store.hasBlob(descriptor)) return;
+    await this.#fetches.get(descriptor.digest, async () => {
+      const temporary = this.#temporary('blob');
+      await source.fetchBlob(descriptor, temporary, AbortSignal.any([signal, stop]));
+      await store.addBlob(temporary, descriptor);
     });
   }
 
@@ -163,8 +186,8 @@ export class LayerBlobs {
   }
 
   /** Takes a damaged blob away, so that it is fetched again. False for what cannot be fetched. */
-  async discard(layer: Layer, { path }: LayerBlob): Promise<boolean> {
-    if (layer.pulled === undefined || this.#fetches.has(layer.id)) return false;
+  async discard(layer: Layer, { descriptor, path }: LayerBlob): Promise<boolean> {
+    if (layer.pulled === undefined || this.#fetches.has(descriptor.digest)) return false;
     await rm(path, { force: true });
     return true;
   }
@@ -188,8 +211,9 @@ function descriptorOf(form: BlobForm, { digest, size }: BlobFacts): Descriptor {
   return { mediaType, digest: parseDigest(digest), size, ...(annotations && { annotations }) };
 }
 
-function lostLayer(layer: Layer): TsbuildError {
-  return new TsbuildError('ERR_LAYER_INVALID', {
+function pulledFrom(layer: Layer): NonNullable<Layer['pulled']> {
+  if (layer.pulled !== undefined) return layer.pulled;
+  throw new TsbuildError('ERR_LAYER_INVALID', {
     message: `Cannot use layer ${layer.id}: its content is no longer in the store`,
     details: { layer: layer.id },
     hint: 'Somebody removed files from the store while the build ran. Build again.',

@@ -121,6 +121,7 @@ interface Solving {
 async function solveStage(stage: PlannedStage<BaseImage>, solving: Solving): Promise<SolvedStage> {
   let layers = await baseLayers(stage, solving);
   prefetch(stage, layers, solving);
+  offer(stage, layers, solving);
   const steps: SolvedStep[] = [];
   for (const [number, step] of stage.steps.entries()) {
     if (step.kind === 'config') {
@@ -157,6 +158,17 @@ function prefetch(
     };
     context.background(fetch());
   }
+}
+
+/** The base's layers of the image: where it is pushed to may have them, or must get them. */
+function offer(
+  stage: PlannedStage<BaseImage>,
+  base: readonly Layer[],
+  { context, plan }: Solving,
+): void {
+  if (stage.base.kind !== 'image') return;
+  if (plan.target !== stage && !isBuiltOn(plan.target, stage)) return;
+  for (const layer of base) context.background(context.layers.blob(layer).then(context.onBlob));
 }
 
 /** The stages whose files a step uses. */
