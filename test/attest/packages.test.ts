@@ -16,7 +16,10 @@ async function scanned(files: Readonly<Record<string, string | Buffer>>): Promis
     let count = 0;
     return await scanPackages({
       tree,
-      read: async (path) => await Promise.resolve(Buffer.from(files[path] ?? '')),
+      read: async (path) => {
+        const content = files[path];
+        return await Promise.resolve(content === undefined ? undefined : Buffer.from(content));
+      },
       temporary: () => join(folder, String(count++)),
     });
   });
@@ -159,6 +162,18 @@ describe('scanPackages()', () => {
     );
   });
 
+  it('reads what rpm’s database has only in its log (ATT-10)', async () => {
+    await withDirectory(async (folder) => {
+      const path = join(folder, 'rpmdb.sqlite');
+      const database = openRpmDatabase(path);
+      insertHeaders(database, [rpmHeader({ 1000: 'bash', 1001: '5' }, undefined)]);
+      const files = { 'var/lib/rpm/rpmdb.sqlite': await readFile(path) };
+      const log = { 'var/lib/rpm/rpmdb.sqlite-wal': await readFile(`${path}-wal`) };
+      database.close();
+      assert.deepEqual(purlsOf(await scanned({ ...files, ...log })), ['pkg:rpm/bash@5']);
+    });
+  });
+
   it('tells of a database that it cannot read, and goes on (ATT-10)', async () => {
     const cut = rpmHeader({ 1000: 'bash', 1001: '5' }, undefined).subarray(0, 30);
     const scan = await scanned({
@@ -180,14 +195,23 @@ describe('scanPackages()', () => {
 async function rpmDatabase(headers: readonly Buffer[]): Promise<Buffer> {
   return await withDirectory(async (folder) => {
     const path = join(folder, 'rpmdb.sqlite');
-    const database = new DatabaseSync(path);
-    database.exec('PRAGMA journal_mode=WAL');
-    database.exec('CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL)');
-    const insert = database.prepare('INSERT INTO Packages (blob) VALUES (?)');
-    for (const header of headers) insert.run(header);
+    const database = openRpmDatabase(path);
+    insertHeaders(database, headers);
     database.close();
     return await readFile(path);
   });
+}
+
+function openRpmDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA journal_mode=WAL');
+  database.exec('CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL)');
+  return database;
+}
+
+function insertHeaders(database: DatabaseSync, headers: readonly Buffer[]): void {
+  const insert = database.prepare('INSERT INTO Packages (blob) VALUES (?)');
+  for (const header of headers) insert.run(header);
 }
 
 /** Texts by tag, and the epoch. */

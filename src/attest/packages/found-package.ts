@@ -47,6 +47,8 @@ export interface PackageReader {
 export interface PackageList {
   readonly path: string;
   readonly bytes: Buffer;
+  /** Another file of the image; undefined when there is none, or it cannot be had. */
+  readonly read: ImageFiles['read'];
   readonly temporary: ImageFiles['temporary'];
 }
 

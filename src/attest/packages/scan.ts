@@ -52,8 +52,7 @@ export async function scanPackages(files: ImageFiles): Promise<Scan> {
       continue;
     }
     try {
-      const { temporary } = files;
-      const packages = await reader.parse({ path, bytes, temporary }, distribution);
+      const packages = await reader.parse({ ...files, path, bytes }, distribution);
       const list = { path: shown, layer, sha1: hash('sha1', bytes), sha256: hash('sha256', bytes) };
       for (const each of packages) {
         const known = found.get(each.purl);
