@@ -32,7 +32,8 @@ export function diffText(diff: ImageDiff): string {
       const where = isNamed ? `${difference.platform} ` : '';
       lines.push(`  ${SIGNS[difference.change]} ${where}${head}`, ...rest);
     }
-    const left = count - differences.length;
+    const below = differences.map((each) => ('path' in each ? (each.below ?? 0) : 0));
+    const left = count - differences.length - below.reduce((sum, each) => sum + each, 0);
     if (left > 0) lines.push(`  … and ${countText(left)} more (--all)`);
   }
   return `${lines.join('\n')}\n`;
@@ -99,12 +100,14 @@ function fileLines({
   b,
   first,
   inLayer,
+  below,
 }: FileDifference): readonly string[] {
   const where = inLayer ? `  (in layers[${(a ?? b)?.layer}] alone: nobody sees it)` : '';
   if (a === undefined || b === undefined) {
     const only = a ?? b;
+    const inside = below === undefined ? '' : ` with ${countText(below)} in it`;
     const at = inLayer || only === undefined ? where : `  layers[${only.layer}]`;
-    return [`${safe(path)}  ${only === undefined ? change : fileText(only)}${at}`];
+    return [`${safe(path)}  ${only === undefined ? change : fileText(only)}${inside}${at}`];
   }
   // A new content comes with a new time.
   const told = fields.length > 1 ? fields.filter((field) => field !== 'mtime') : fields;

@@ -26,6 +26,7 @@ export async function runDiff(flags: DiffFlags, environment: Environment): Promi
       ...(helper !== undefined && { helper }),
       ...(platform !== undefined && { platform }),
       ...((quiet || !(json || all)) && { limit }),
+      collapse: !json && !all,
       ...(!quiet && { onEvent: plainProgress((text) => process.stderr.write(text)) }),
     });
     if (!quiet) await writeOut(json ? `${JSON.stringify(diff, null, 2)}\n` : diffText(diff));

@@ -125,6 +125,8 @@ export interface FileDifference extends DifferenceBase {
   readonly first?: FirstDifference | undefined;
   /** Containers see no difference: another layer says the same, or hides it. Who pulls the layers has it. */
   readonly inLayer?: true | undefined;
+  /** Of a directory that only one image has, with `collapse`: how many entries are in it, at any depth. */
+  readonly below?: number | undefined;
 }
 
 /** Some stored bytes. */

@@ -221,6 +221,26 @@ describe('diffImages()', () => {
     });
   });
 
+  it('lists a directory that only one image has once, when asked to', async () => {
+    await trial(async ({ compare }) => {
+      const kept = file('e', 'e');
+      const directories = ['a', 'a/b'].map((name) => ({ name, type: '5' }));
+      const b = {
+        layers: [[...directories, file('a/b/c', 'c'), file('a/b/d', 'd'), file('a-', ''), kept]],
+      };
+      const a = { layers: [[kept]] };
+      const diff = await compare(a, b, { collapse: true, limit: 2 });
+      assert.deepEqual(
+        filesOf(diff).map(({ path, below }) => [path, below]),
+        [
+          ['/a', 3],
+          ['/a-', undefined],
+        ],
+      );
+      assert.equal(diff.counts.files, 5);
+    });
+  });
+
   it('compares indexes platform by platform, with what is said about the images', async () => {
     await trial(async ({ folder, diff }) => {
       const imageOf = (architecture: string, content: string): TestImage =>

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { diffImages } from '../../src/index.ts';
+import { diffImages, type ImageDiff } from '../../src/index.ts';
 import { digestOf as digestOfBytes } from '../../src/oci/digest.ts';
 import { type Account, openAccount, whyNoAccount } from '../support/accounts.ts';
 import { busyboxBase } from '../support/busybox-base.ts';
@@ -171,13 +171,20 @@ describe('the same build', function () {
     await writeFile(flags[1] ?? '', mended);
     const { digest } = await build(root, { ...USUAL, umask: '027', flags });
     assert.notEqual(digest, expected);
-    const diff = await diffImages(first, archive, {
-      store: join(root.home, 'diff'),
-      helper: HELPER,
-    });
-    const paths = diff.differences.flatMap((each) => ('path' in each ? [each.path] : []));
+    const [node = '', cli = ''] = root.command;
+    const diff = async (...argv: readonly string[]) => await root.run(node, [cli, 'diff', ...argv]);
+    const text = await diff(first, archive);
+    assert.equal(text.code, 1, text.stderr);
+    assert.match(
+      text.stdout,
+      /layers: [^\n]*\n {2}~ layers\[\d\] {2}2 entries differ {2}\(COPY --from=tool /,
+    );
+    assert.match(text.stdout, /\/tool\/made\/here\/out[^\n]* line 1:\n {6}- tool\n {6}\+ cool\n/);
+    const { stdout } = await diff('--json', first, archive);
+    const { counts, differences } = JSON.parse(stdout) as ImageDiff;
+    const paths = differences.flatMap((each) => ('path' in each ? [each.path] : []));
     assert.deepEqual(paths, ['/tool/made/here/out', '/tool/made/here/sub/hard']);
-    assert.deepEqual([diff.counts.config, diff.counts.times, diff.counts.layers], [0, 0, 1]);
+    assert.deepEqual([counts.config, counts.times, counts.layers], [0, 0, 1]);
   });
 });
 
