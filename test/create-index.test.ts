@@ -226,7 +226,8 @@ describe('createIndex() (T-35)', function () {
     await withParts(async ({ part, folder }) => {
       const sources = [await part('arm64', 'a.tar'), await part('s390x', 'b.tar')];
       const dest = join(folder, 'out.tar');
-      const cli = join(import.meta.dirname, '../src/cli/entry.ts');
+      // As it is published: in bundles, packages are not what they are in sources.
+      const cli = join(import.meta.dirname, '../dist/cli.js');
       const flags = ['index', 'create', '-q', '-t', 'app:v1', '-o', `type=oci,dest=${dest}`];
       const env = { ...process.env, TSBUILD_STORE: join(folder, 'store') };
       const { stdout } = await run(process.execPath, [cli, ...flags, ...sources], { env });

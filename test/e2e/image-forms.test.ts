@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { hasCode } from '../../src/errors.ts';
@@ -24,7 +24,11 @@ const TEXT = Array.from({ length: 60_000 }, (_, i) => `${i * i}\n`).join('');
 interface Document {
   readonly mediaType: string;
   readonly config: { readonly mediaType: string };
-  readonly layers: readonly { readonly mediaType: string; readonly size: number }[];
+  readonly layers: readonly {
+    readonly mediaType: string;
+    readonly digest: string;
+    readonly size: number;
+  }[];
   readonly manifests: readonly { readonly annotations?: unknown; readonly digest: string }[];
   readonly annotations?: unknown;
 }
@@ -234,6 +238,29 @@ describe('forms of images', () => {
       const asBuilt = await readLayers(plain);
       assert.deepEqual(diffIDs.slice(0, 2), asBuilt.diffIDs.slice(0, 2));
       assert.equal(asBuilt.layers[2]?.find(({ name }) => name === 'new')?.mtime, 1.6e9);
+    });
+  });
+
+  it('fails when times cannot be clamped, and writes no image with others (REP-1)', async () => {
+    await forms(async (attempt, folder) => {
+      const dockerfile = Buffer.from('FROM base\nADD files.tar /\n');
+      const one = { dockerfile, sourceDateEpoch: 1000 };
+      const members = [{ name: 'text', content: TEXT, mtime: 2000 }];
+      await writeFile(join(folder, 'context/files.tar'), tar(members));
+      const layout = join(folder, 'as-built');
+      await attempt([`type=oci,tar=false,dest=${layout}`], one);
+      const { layers } = await manifestIn(layout);
+      const blob = join(folder, 'store/v1/blobs', (layers[2]?.digest ?? '').replace(':', '/'));
+      const bytes = await readFile(blob);
+      bytes.fill(0xff, 1000, 1100);
+      await rm(blob);
+      await writeFile(blob, bytes);
+      const output = `type=oci,dest=${folder}/clamped.tar,rewrite-timestamp=true`;
+      await assert.rejects(attempt([output], one), (error) => hasCode(error, 'ERR_LAYER_INVALID'));
+      assert.deepEqual(
+        (await readdir(folder)).filter((name) => name.startsWith('clamped')),
+        [],
+      );
     });
   });
 
