@@ -184,7 +184,9 @@ function createOptions(): readonly Option[] {
     if (!isList) return option;
     return option.default([]).argParser((value, before: readonly string[]) => [...before, value]);
   });
-  return [...options, ...DOCKER_FLAGS.map(({ declaration }) => new Option(declaration).hideHelp())];
+  // kaniko's: nothing is pushed unless "--push", which is declared above, says so.
+  const others = ['--no-push', ...DOCKER_FLAGS.map(({ declaration }) => declaration)];
+  return [...options, ...others.map((declaration) => new Option(declaration).hideHelp())];
 }
 
 function shapeOf(option: Option): FlagShape {

@@ -1,5 +1,7 @@
 /** Flags of `docker build` and its relatives that this command does not act on. */
 
+import { PEER_FLAGS } from './peer-flags.ts';
+
 /** A flag that is only recognised. */
 export interface DockerFlag {
   /** As commander declares it. */
@@ -22,6 +24,13 @@ const IGNORED = [
   '--skip-unused-stages',
   '--force-build-metadata',
   '--disable-content-trust',
+  '--retry <number>',
+  '--retry-delay <duration>',
+  '--push-retry <number>',
+  '--image-download-retry <number>',
+  '--image-fs-extract-retry <number>',
+  '--skip-push-permission-check',
+  '--cleanup',
 ];
 
 /** Values of `--isolation` that mean something to docker or Buildah alone; here they mean `auto`. */
@@ -46,4 +55,5 @@ export const DOCKER_FLAGS: readonly DockerFlag[] = [
     refusal,
     harmless: ['false', 'disabled=true'],
   })),
+  ...PEER_FLAGS.map(({ hint, ...flag }) => ({ ...flag, refusal: hint })),
 ];

@@ -117,6 +117,56 @@ describe('parseArgs()', () => {
     }
   });
 
+  it("refuses Buildah's and kaniko's flags for registries and outputs by the names they have here (T-23)", () => {
+    const cases: Readonly<Record<string, RegExp>> = {
+      '--destination=a.example/app:1': /"-t NAME --push"/,
+      '-d=app:1': /"-t NAME --push"/,
+      '--context=dir:///workspace': /CONTEXT/,
+      '--dockerfile=Dockerfile': /--file/,
+      '--tls-verify=false': /--insecure-registry/,
+      '--skip-tls-verify': /--insecure-registry/,
+      '--skip-tls-verify-pull': /--insecure-registry/,
+      '--skip-tls-verify-registry=a.example': /--insecure-registry/,
+      '--insecure': /--insecure-registry/,
+      '--insecure-pull': /--insecure-registry/,
+      '--registry-mirror=a.example': /registries\.conf/,
+      '--registry-map=a=b': /registries\.conf/,
+      '--registry-certificate=a=b': /certs\.d/,
+      '--cert-dir=a': /certs\.d/,
+      '--authfile=a': /REGISTRY_AUTH_FILE/,
+      '--creds=ann:hush': /REGISTRY_AUTH_FILE/,
+      '--tar-path=a.tar': /type=docker,dest=/,
+      '--oci-layout-path=a': /type=oci,tar=false/,
+      '--digest-file=a': /--metadata-file/,
+      '--image-name-with-digest-file=a': /--metadata-file/,
+      '--format=docker': /oci-mediatypes/,
+      '--compression=zstd': /compression=/,
+      '--timestamp=0': /SOURCE_DATE_EPOCH/,
+      '--reproducible': /SOURCE_DATE_EPOCH/,
+    };
+    for (const [flag, hint] of Object.entries(cases)) {
+      assert.throws(
+        () => build(flag, '.'),
+        (error) => {
+          assert.ok(hasCode(error, 'ERR_UNSUPPORTED'), flag);
+          assert.match(error.hint ?? '', hint);
+          assert.doesNotMatch(error.message, /hush/);
+          return true;
+        },
+      );
+    }
+  });
+
+  it('takes those that ask for what happens anyway, and warns about what has no effect', () => {
+    const same = ['--no-push', '--tls-verify=true', '--format=oci', '--insecure=false'];
+    assert.deepEqual(build(...same, '--reproducible=false', '--tls-verify', '.').warnings, []);
+    assert.equal(build('--push', '--no-push', '.').flags.push, false);
+    assert.equal(build('.').flags.push, undefined);
+    assert.equal(build('--push', '.').flags.push, true);
+    const { warnings } = build('--retry', '3', '--push-retry=2', '--cleanup', '.');
+    assert.equal(warnings.length, 3);
+  });
+
   it('accepts a refused flag that asks for nothing', () => {
     assert.deepEqual(
       build('--provenance=false', '--sbom', 'false', '--squash=false', '.').warnings,
