@@ -17,6 +17,7 @@ import {
 } from './attest/index.ts';
 import { cacheKey, type JsonValue, type Store } from '../cache/index.ts';
 import { gatherFacts } from './build-facts.ts';
+import { TsbuildError } from './errors.ts';
 import type { ExportImage, ImageForm } from './export/index.ts';
 import type { Finishing, Solved } from './finishing.ts';
 import type { Descriptor } from './oci/descriptor.ts';
@@ -218,7 +219,7 @@ export class Attestor {
       reporter.end({ cached: false });
       return found;
     } catch (error) {
-      reporter.fail(undefined);
+      reporter.fail(error instanceof TsbuildError ? error : undefined);
       throw error;
     }
   }

@@ -194,6 +194,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/request.ts',
   ],
   'src/attestor.ts': [
+    'src/errors.ts',
     'src/oci',
     'src/attest',
     'src/plan',

@@ -1,12 +1,13 @@
 /** Files of a root filesystem that exists only as layers, one by one: whole, and in memory. */
 
 import { readFile } from 'node:fs/promises';
+import { hasCode } from '../errors.ts';
 import type { ScannedContext } from '../context/scanned-context.ts';
 import type { FileEntry } from '../tree/entry.ts';
 import { ImageTree } from '../tree/image-tree.ts';
 import { toBytes } from '../tree/path.ts';
 import type { Layer } from './layer.ts';
-import type { Layers } from './layers.ts';
+import type { LayerArchive, Layers } from './layers.ts';
 import { memberBytes } from './member-bytes.ts';
 
 export interface ImageFiles {
@@ -51,9 +52,24 @@ export function openContextFiles(context: ScannedContext, layers: Layers): Image
 
 async function readFrom(layer: Layer, path: string, layers: Layers): Promise<Buffer | undefined> {
   const content = await layers.content(layer);
-  if (content.kind === 'directory') return await readIn(content.path, path);
-  const entry = content.index.get(path);
-  return entry?.type === 'file' ? await readMember(content.path, entry) : undefined;
+  if (content.kind === 'tar') return await readArchived(content, path);
+  const bytes = await readIn(content.path, path);
+  if (bytes !== undefined) return bytes;
+  try {
+    return await readArchived(await layers.archive(layer), path);
+  } catch (error) {
+    // A stage that no image is made of has no blob.
+    if (hasCode(error, 'ERR_LAYER_INVALID')) return undefined;
+    throw error;
+  }
+}
+
+async function readArchived(
+  { path: archive, index }: LayerArchive,
+  path: string,
+): Promise<Buffer | undefined> {
+  const entry = index.get(path);
+  return entry?.type === 'file' ? await readMember(archive, entry) : undefined;
 }
 
 /** In a directory whose files belong to many ids, some are not for us. */

@@ -24,10 +24,14 @@ import { type Limiter, Once } from './schedule.ts';
 import type { SecretGuard } from './secret-guard.ts';
 
 /** Where the bytes of a layer's files are. */
-export type LayerContent =
-  | { readonly kind: 'directory'; readonly path: string }
-  /** An uncompressed tar; the index's file entries have their ranges in it. */
-  | { readonly kind: 'tar'; readonly path: string; readonly index: LayerIndex };
+export type LayerContent = { readonly kind: 'directory'; readonly path: string } | LayerArchive;
+
+/** An uncompressed tar; the index's file entries have their ranges in it. */
+export interface LayerArchive {
+  readonly kind: 'tar';
+  readonly path: string;
+  readonly index: LayerIndex;
+}
 
 export interface LayersOptions {
   readonly store: Store;
@@ -46,6 +50,7 @@ export class Layers {
   readonly #directories = new Once<string>();
   readonly #packed = new Once<LayerBlob>();
   readonly #contents = new Once<LayerContent>();
+  readonly #archives = new Once<LayerArchive>();
   readonly #files: number[] = [];
   #names = 0;
 
@@ -211,7 +216,15 @@ export class Layers {
   content(layer: Layer): Promise<LayerContent> {
     return this.#contents.get(layer.id, async () => {
       const directory = await this.#existingDirectory(layer);
-      if (directory !== undefined) return { kind: 'directory', path: directory };
+      return directory === undefined
+        ? await this.archive(layer)
+        : { kind: 'directory', path: directory };
+    });
+  }
+
+  /** Its blob, uncompressed likewise: some files in a directory may not be for us. @throws ERR_LAYER_INVALID when there is no blob */
+  archive(layer: Layer): Promise<LayerArchive> {
+    return this.#archives.get(layer.id, async () => {
       const { helpers, signal } = this.#options;
       const blob = await this.blobs.any(layer);
       const index = this.temporary('index');
@@ -243,7 +256,13 @@ export class Layers {
 
   /** Waits for whatever is under way and closes every index. */
   async close(): Promise<void> {
-    for (const work of [this.#contents, this.#packed, this.#directories, this.#indexes]) {
+    for (const work of [
+      this.#contents,
+      this.#archives,
+      this.#packed,
+      this.#directories,
+      this.#indexes,
+    ]) {
       await work.settled();
     }
     await this.blobs.settled();

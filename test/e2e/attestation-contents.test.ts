@@ -9,6 +9,7 @@ import {
   FILES,
   provenanceIn,
   readAttested,
+  sbomIn,
   type Statement,
   withBuild,
 } from '../support/attestations.ts';
@@ -185,6 +186,30 @@ COPY --from=unscanned /n/node_modules/a/package.json /y
         const [about] = (await readAttested(layout)).attestations;
         assert.ok(!JSON.stringify(about).includes('hush-hush'));
         assert.ok(!JSON.stringify(about).includes('"key"'));
+      } finally {
+        await builds.account.close();
+      }
+    },
+  );
+
+  itUnless(whyNoAccount('user') ?? missing('busybox'))(
+    'lists a package in a file that only another id may read (ATT-10)',
+    async () => {
+      const builds = await openRunBuilds('user', { subids: true });
+      try {
+        const place = '/n/node_modules/a';
+        const json = '{"name":"a","version":"1.0.0"}';
+        const dockerfile = `FROM base
+RUN mkdir -p ${place} && echo '${json}' > ${place}/package.json && chmod 600 ${place}/package.json && chown 1234 ${place}/package.json
+`;
+        const made = await builds.attempt(dockerfile, '--sbom=true');
+        assert.equal(made.code, 0, made.stderr);
+        const [about] = (await readAttested(join(builds.account.home, 'image'))).attestations;
+        const { packages } = sbomIn(about?.statements);
+        assert.deepEqual(
+          packages.slice(1).map(({ name }) => name),
+          ['a'],
+        );
       } finally {
         await builds.account.close();
       }
