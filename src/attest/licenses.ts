@@ -10,6 +10,9 @@ export interface DeclaredLicense {
   readonly extracted: { readonly licenseId: string; readonly extractedText: string } | undefined;
 }
 
+/** Characters: beyond that it is the text of a license. */
+const LONGEST = 1000;
+
 /** What a package says of its license. */
 export function declaredLicense(text: string | undefined): DeclaredLicense {
   const given = text?.trim();
@@ -21,6 +24,7 @@ export function declaredLicense(text: string | undefined): DeclaredLicense {
 }
 
 function isExpression(text: string): boolean {
+  if (text.length > LONGEST) return false;
   // References are to this document's own texts.
   if (/(?:License|Document)Ref-/.test(text)) return false;
   try {

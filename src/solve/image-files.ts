@@ -16,8 +16,8 @@ export interface ImageFiles {
   readonly read: (path: string) => Promise<Buffer | undefined>;
 }
 
-/** The largest databases of packages are a tenth of it. */
-const MAX_FILE = 512 * 1024 * 1024;
+/** The largest databases of packages are a fifth of it. */
+const MAX_FILE = 256 * 1024 * 1024;
 
 /** Opens the root filesystem of layers, lowest first. */
 export async function openImageFiles(list: readonly Layer[], layers: Layers): Promise<ImageFiles> {

@@ -4,6 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { readFile } from 'node:fs/promises';
 import { type Scan, scanPackages } from '../../src/attest/packages/scan.ts';
 import { ImageTree } from '../../src/tree/image-tree.ts';
+import { sbomOf } from '../../src/attest/index.ts';
+import { checkSpdx, type SpdxDocument } from '../support/spdx.ts';
 import { withDirectory } from '../support/temporary.ts';
 import { file, layerOf } from '../tree/entries.ts';
 
@@ -26,6 +28,12 @@ async function scanned(files: Readonly<Record<string, string | Buffer>>): Promis
 }
 
 const purlsOf = ({ packages }: Scan): readonly string[] => packages.map(({ purl }) => purl);
+
+const documentOf = (scan: Scan): SpdxDocument =>
+  sbomOf(scan, {
+    ...{ name: 'image', purpose: 'CONTAINER', created: 0, builderVersion: '1' },
+    ...{ layers: [], filename: 'sbom.spdx.json' },
+  }).predicate as SpdxDocument;
 
 const DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n';
 const STATUS = `Package: libc6
@@ -172,6 +180,23 @@ describe('scanPackages()', () => {
       database.close();
       assert.deepEqual(purlsOf(await scanned({ ...files, ...log })), ['pkg:rpm/bash@5']);
     });
+  });
+
+  it('ends with whatever an image has in its lists', async () => {
+    const blanks = ' '.repeat(1_000_000);
+    const scan = await scanned({
+      'etc/os-release': `ID=${blanks}"\nVERSION_ID='${blanks}`,
+      'var/lib/dpkg/status': `Package:${blanks}\n${blanks}x\n${'\n '.repeat(100_000)}Source: ${'('.repeat(100_000)}`,
+      'lib/apk/db/installed': `P:a\nV:1\nL:${'('.repeat(100_000)}\nm:<${blanks}`,
+      'a/node_modules/b/package.json': `{"name":"b","version":"1","license":${'['.repeat(100_000)}`,
+      'p.dist-info/METADATA': `Name: ${'x'.repeat(100_000)}\nVersion: ${blanks}1`,
+    });
+    checkSpdx(documentOf(scan));
+    assert.deepEqual(
+      scan.packages.map(({ version }) => version),
+      ['1', '1'],
+    );
+    assert.equal(scan.notes.length, 1);
   });
 
   it('tells of a database that it cannot read, and goes on (ATT-10)', async () => {

@@ -86,9 +86,12 @@ async function readDistribution({ tree, read }: ImageFiles): Promise<Distributio
   for (const path of OS_RELEASE) {
     const resolved = tree.resolve(path, { followLast: true });
     if (resolved === undefined || tree.fileAt(resolved) === undefined) continue;
-    const text = (await read(resolved))?.toString('utf8') ?? '';
-    const valueOf = (key: string): string | undefined =>
-      new RegExp(`^${key}=(["']?)([^"'\\n]*)\\1\\s*$`, 'm').exec(text)?.[2] || undefined;
+    const lines = (await read(resolved))?.toString('utf8').split('\n') ?? [];
+    const valueOf = (key: string): string | undefined => {
+      const line = lines.find((each) => each.startsWith(`${key}=`)) ?? '';
+      const value = line.slice(key.length + 1).trim();
+      return value.replaceAll(/^["']|["']$/g, '') || undefined;
+    };
     const [id, version] = [valueOf('ID'), valueOf('VERSION_ID')];
     const release = id !== undefined && version !== undefined ? `${id}-${version}` : id;
     return { id, release };
