@@ -54,7 +54,8 @@ async function targetOf(
       hint: 'It is unix://PATH or tcp://HOST:PORT. Or write "-o type=docker,dest=-" into "docker load".',
     });
   }
-  const { hostname, port } = new URL(`http://${rest}`);
+  const { hostname: written, port } = new URL(`http://${rest}`);
+  const hostname = written.replace(/^\[(.*)\]$/, '$1');
   if (certificates === undefined && scheme !== 'https') {
     return { hostname, port: port || 2375, isSecure: false };
   }
@@ -77,7 +78,12 @@ async function postTo(
     method: 'POST',
     path: '/images/load?quiet=1',
     // Kept alive until the answer is read: who is to close it does so while we still write.
-    headers: { host: 'engine', connection: 'keep-alive', 'content-type': 'application/x-tar' },
+    headers: {
+      // A socket's file has no name; and the name of any other is what its certificate must have.
+      ...(target.socketPath !== undefined && { host: 'engine' }),
+      connection: 'keep-alive',
+      'content-type': 'application/x-tar',
+    },
     agent: false,
   });
   const answer = answerOf(post);
