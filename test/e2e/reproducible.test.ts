@@ -177,7 +177,7 @@ describe('the same build', function () {
     assert.equal(text.code, 1, text.stderr);
     assert.match(
       text.stdout,
-      /layers: [^\n]*\n {2}~ layers\[\d\] {2}2 entries differ {2}\(COPY /tool /,
+      /layers: [^\n]*\n {2}~ layers\[\d\] {2}2 entries differ {2}\(COPY \/tool /,
     );
     assert.match(text.stdout, /\/tool\/made\/here\/out[^\n]* line 1:\n {6}- tool\n {6}\+ cool\n/);
     const { stdout } = await diff('--json', first, archive);
