@@ -28,6 +28,7 @@ import type { BuildPlan, PlannedStage } from './plan/step.ts';
 import { openContextFiles, openImageFiles } from './solve/image-files.ts';
 import type { BaseImage, Layer } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
+import { givenSecrets } from './solve/secret-guard.ts';
 import { checkAttestation } from './solve/secret-leaks.ts';
 
 /** What one image has to be attested of. */
@@ -122,7 +123,7 @@ export class Attestor {
     epochOfForm: number | undefined,
     image: AttestedImage | undefined,
   ): Promise<readonly Attestation[]> {
-    const { request, session, input } = this.#work;
+    const { options, request, input } = this.#work;
     const { provenance, sbom } = wantedIn(request.attest, image === undefined);
     const epoch = epochOfForm ?? this.#work.epoch;
     const all: Attestation[] = [];
@@ -130,9 +131,10 @@ export class Attestor {
     if (provenance !== undefined) {
       all.push(provenanceOf(await this.#facts(plan, epoch, image), provenance));
     }
-    const { guard } = session;
+    const given = new Map(Object.entries(options.secrets ?? {}));
+    const secrets = givenSecrets(given, options.unguardedSecrets ?? []);
     for (const { predicate } of all) {
-      checkAttestation(predicate, { dockerfile: input.file.text, guard });
+      checkAttestation(predicate, { dockerfile: input.file.text, secrets });
     }
     return all;
   }

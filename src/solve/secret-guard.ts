@@ -79,8 +79,16 @@ export function guardedSecrets(
 ): readonly GuardedSecret[] {
   const mounts = steps.flatMap((step) => (step.kind === 'run' ? step.mounts : []));
   const mounted = new Set(mounts.flatMap(({ mount }) => (mount.kind === 'secret' ? mount.id : [])));
+  return givenSecrets(secrets, unguarded).filter(({ id }) => mounted.has(id));
+}
+
+/** The same, whether a RUN mounts them or not: for what is said of a build besides its image. */
+export function givenSecrets(
+  secrets: ReadonlyMap<string, Uint8Array>,
+  unguarded: readonly string[],
+): readonly GuardedSecret[] {
   return [...secrets]
-    .filter(([id]) => mounted.has(id) && !unguarded.includes(id))
+    .filter(([id]) => !unguarded.includes(id))
     .map(([id, bytes]) => ({ id, bytes: withoutBlanks(bytes) }))
     .filter(({ bytes }) => bytes.length >= MIN_GUARDED);
 }

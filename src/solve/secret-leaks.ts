@@ -4,7 +4,7 @@ import { hasCode, locate, type SourceLocation } from '../errors.ts';
 import type { BuildPlan } from '../plan/step.ts';
 import type { AssembledImage } from './assemble.ts';
 import type { BaseImage } from './layer.ts';
-import { leaked, type SecretGuard } from './secret-guard.ts';
+import { type GuardedSecret, leaked, type SecretGuard } from './secret-guard.ts';
 import type { SolvedStages } from './solve.ts';
 
 /** A secret that the Dockerfile itself says. */
@@ -45,9 +45,12 @@ export function checkDocuments(
  */
 export function checkAttestation(
   predicate: object,
-  { dockerfile, guard }: { readonly dockerfile: string; readonly guard: SecretGuard },
+  {
+    dockerfile,
+    secrets,
+  }: { readonly dockerfile: string; readonly secrets: readonly GuardedSecret[] },
 ): void {
-  for (const { id, bytes } of guard.secrets) {
+  for (const { id, bytes } of secrets) {
     const text = bytes.toString('utf8');
     if (dockerfile.includes(text)) continue;
     for (const [path, value] of textsOf(predicate, '')) {

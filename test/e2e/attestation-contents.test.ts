@@ -135,6 +135,15 @@ describe('attestations of a build', function () {
     }),
   );
 
+  it('refuses an argument with the value of a secret that no RUN mounts (ATT-8, T-55)', () =>
+    withBuild(FILES, async ({ make, read }) => {
+      const secrets = { TOKEN: Buffer.from('hush-hush-5b1e77') };
+      const given = { secrets, buildArgs: { X: 'a hush-hush-5b1e77' } };
+      await assert.rejects(make({ ...given, provenance: true }), { code: 'ERR_SECRET_LEAKED' });
+      await make({ ...given, provenance: 'mode=min' });
+      assert.ok(!JSON.stringify(await read()).includes('hush-hush'));
+    }));
+
   it('makes SBOMs of stages and of the context where the Dockerfile says so (ATT-10)', () => {
     const Dockerfile = `FROM scratch AS deps
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
