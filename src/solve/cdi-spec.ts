@@ -3,6 +3,8 @@
  * given with each. Read as written; what it comes to on this machine is device-edits.ts's.
  */
 
+import { resolve } from 'node:path';
+
 /** A kind of devices, e.g. `nvidia.com/gpu`, and those there are. */
 export interface CdiSpec {
   /** `vendor.com/class`. */
@@ -146,7 +148,7 @@ function text(from: Fields, name: string): string {
 
 function absolute(from: Fields, name: string): string {
   const path = text(from, name);
-  if (path.startsWith('/')) return path;
+  if (path.startsWith('/')) return resolve(path);
   throw new Error(`"${name}" is no absolute path: ${JSON.stringify(path)}`);
 }
 

@@ -64,8 +64,10 @@ async function editsFor(
   const add = async (name: string, isRequired: boolean): Promise<void> => {
     const found = await offers.find(name);
     if (found.length === 0 && isRequired) throw await offers.missing(name);
-    for (const { name: found_, device, spec } of found) {
-      for (const one of [spec.edits, device.edits]) edits.add(supported(one, found_));
+    for (const offered of found) {
+      for (const one of [offered.spec.edits, offered.device.edits]) {
+        edits.add(supported(one, offered.name));
+      }
     }
   };
   for (const text of sandbox.hostDevices) {

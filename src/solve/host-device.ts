@@ -1,10 +1,11 @@
 /** `--device` of the command line, where it names a file of this machine. */
 
+import { resolve } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 
 export interface HostDevice {
   readonly hostPath: string;
-  /** In RUN. */
+  /** In RUN; without `..`. */
   readonly path: string;
 }
 
@@ -26,5 +27,5 @@ export function parseHostDevice(text: string): HostDevice {
         : 'It is /dev/NAME[:PATH], or the name of a CDI device: vendor.com/class=name.',
     });
   }
-  return { hostPath, path };
+  return { hostPath, path: resolve(path) };
 }

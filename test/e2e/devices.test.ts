@@ -79,7 +79,7 @@ RUN --device=test.com/zero=a,required [ -c /dev/vendor/zero ] && head -c 2 /dev/
       const { lines } = await builds.build(
         'FROM base\nRUN [ -c /dev/other ] && [ -c /dev/vendor/zero ] && head -c 3 /dev/other | wc -c; [ -c /nodes/zero ] && echo all\n',
         ...flags(`--device=${zero}:/dev/other:rwm`, '--device=test.com/zero=a'),
-        `--device=${join(specs, 'nodes')}:/nodes`,
+        `--device=${join(specs, 'nodes')}:/opt/../nodes/`,
       );
       assert.deepEqual(lines, ['3', 'all']);
       const gone = await builds.attempt('FROM base\nRUN echo again\n', '--device=/dev/of-nobody');

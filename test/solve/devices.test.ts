@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../src/errors.ts';
 import { Devices } from '../../src/solve/devices.ts';
+import { parseHostDevice } from '../../src/solve/host-device.ts';
 import { withDirectory } from '../support/temporary.ts';
 
 /** Asks what there is where these files are: `directory/file` to text, or to a document for JSON. */
@@ -69,14 +70,18 @@ devices:
   - name: "0"
     containerEdits:
       env: [NAME=yaml]
-      deviceNodes: [{ path: /dev/gpu0, fileMode: 438 }]
+      deviceNodes: [{ path: /dev/../srv/gpu0, hostPath: /dev/gpu0, fileMode: 438 }]
 `;
     const files = { 'first/gpu.json': spec('v.com/gpu', '0', '1'), 'second/gpu.yaml': yaml };
     await withSpecs(files, async (devices) => {
       const found = await devices.find('v.com/gpu=*');
       const env = found.map(({ device }) => device.edits.env);
       assert.deepEqual(env, [['NAME=yaml'], ['NAME=1']]);
-      assert.equal(found[0]?.device.edits.nodes[0]?.mode, 0o666);
+      const { path, hostPath, mode } = found[0]?.device.edits.nodes[0] ?? {};
+      assert.deepEqual(
+        { path, hostPath, mode },
+        { path: '/srv/gpu0', hostPath: '/dev/gpu0', mode: 0o666 },
+      );
     });
   });
 
@@ -111,5 +116,15 @@ devices:
       assert.match(error.hint ?? '', /--device \/dev\/NAME/);
       return true;
     });
+  });
+});
+
+describe('parseHostDevice()', () => {
+  it('has a path in RUN, which is the same or another, without ".." and slashes at its end', () => {
+    const pathOf = (text: string): string => parseHostDevice(text).path;
+    assert.equal(pathOf('/dev/fuse'), '/dev/fuse');
+    assert.equal(pathOf('/dev/fuse:rwm'), '/dev/fuse');
+    assert.equal(pathOf('/dev/fuse:/dev/other:rw'), '/dev/other');
+    assert.equal(pathOf('/dev/fuse:/opt/../../srv/fuse/'), '/srv/fuse');
   });
 });
