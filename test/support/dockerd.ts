@@ -33,18 +33,19 @@ export async function startDockerd(folder: string): Promise<Dockerd> {
   let said = '';
   daemon.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   const ended = once(daemon, 'close');
+  const close = async (): Promise<void> => {
+    daemon.kill('SIGTERM');
+    await ended;
+    await rm(home, { recursive: true, force: true });
+  };
   for (let i = 0; !(await isListening(socket)); i++) {
-    if (daemon.exitCode !== null || i === TRIES) throw new Error(`No dockerd: ${said}`);
+    if (daemon.exitCode !== null || i === TRIES) {
+      await close();
+      throw new Error(`No dockerd: ${said}`);
+    }
     await wait(100);
   }
-  return {
-    address: `unix://${socket}`,
-    close: async () => {
-      daemon.kill('SIGTERM');
-      await ended;
-      await rm(home, { recursive: true, force: true });
-    },
-  };
+  return { address: `unix://${socket}`, close };
 }
 
 async function isListening(socket: string): Promise<boolean> {

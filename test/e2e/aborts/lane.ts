@@ -116,8 +116,9 @@ export class Lane {
   /** Kills the command that builds after some time; false when it was faster. */
   async killBuilder(after: number): Promise<boolean> {
     const started = await this.#startCommand();
-    await Promise.race([setTimeout(after), started.outcome]);
-    kill(started.pid);
+    const isOver = started.outcome.then(() => true);
+    // Once it is over, its id may be somebody else's.
+    if (!(await Promise.race([setTimeout(after, false), isOver]))) kill(started.pid);
     const { code } = await started.outcome;
     const deadline = performance.now() + PATIENCE;
     while ((await this.#processes()).length > 0 && performance.now() < deadline)
