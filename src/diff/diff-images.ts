@@ -14,6 +14,8 @@ import { Progress } from '../progress/progress.ts';
 import { openRequestSession, thisMachine } from '../request.ts';
 import type { Difference } from './difference.ts';
 import { type DifferenceCounts, Differences, type DifferencesOptions } from './differences.ts';
+import { addAttestations } from './attestation-changes.ts';
+import type { CompareWork } from './compare-work.ts';
 import { compareImages, isWrittenOtherwise } from './image-changes.ts';
 import { LayerFiles } from './layer-files.ts';
 import { openSubject } from './open-subject.ts';
@@ -94,16 +96,11 @@ export async function diffImages(
   }
 }
 
-interface CompareOptions {
-  readonly differences: Differences;
-  readonly files: LayerFiles;
-  readonly signal: AbortSignal;
-}
-
-async function compare(a: Subject, b: Subject, work: CompareOptions): Promise<void> {
+async function compare(a: Subject, b: Subject, work: CompareWork): Promise<void> {
   if (a.digest !== undefined && a.digest === b.digest) return;
   const { differences } = work;
   differences.addAll(indexChanges(a, b));
+  await addAttestations(a, b, work);
   for (const pair of pairsOf(a, b)) await compareImages(pair, work);
   const common = { group: 'bytes', change: 'changed' } as const;
   if (isWrittenOtherwise(a.index, b.index)) {

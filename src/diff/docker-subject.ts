@@ -17,7 +17,8 @@ export async function dockerSubject(
 ): Promise<Subject> {
   const [image, ...others] = images.filter(
     ({ names }) =>
-      tag === undefined || names.some((each) => each === tag || each.endsWith(`:${tag}`)),
+      tag === undefined ||
+      names.some((each) => each === tag || each.endsWith(`:${tag}`) || each.endsWith(`/${tag}`)),
   );
   if (image === undefined || others.length > 0) {
     const has = images.flatMap(({ names }) => names).join(', ');

@@ -31,7 +31,7 @@ export function layoutSubject(name: string, { root, images, fetch }: LayoutParts
     digest: root.digest,
     ...(isIndex && { index: document }),
     images: own.map((image) => imageOf(name, image, { index: document.json, fetch })),
-    attestations: images.flatMap((image) => attestationsOf(name, image, own)),
+    attestations: images.flatMap((image) => attestationsOf(name, image, { images: own, fetch })),
   };
 }
 
@@ -49,13 +49,9 @@ function imageOf(
     entry: entryOf(index, descriptor),
     manifest: documentOf(image.manifest, name, descriptor.mediaType),
     config,
-    layers: blobs.map(({ descriptor: layer, path }, number) => {
-      const { digest, size, mediaType } = layer;
-      const blob = async (): Promise<string> => {
-        await fetch?.(layer);
-        if ((await stat(path).catch(() => undefined)) === undefined) throw lacksBlob(name, digest);
-        return path;
-      };
+    layers: blobs.map((layer, number) => {
+      const { digest, size, mediaType } = layer.descriptor;
+      const blob = blobOf(name, layer, fetch);
       return { index: number, digest, size, mediaType, ...factAt(facts, number), blob };
     }),
   };
@@ -88,17 +84,29 @@ function aboutOf({ annotations = {} }: Descriptor): string | undefined {
 /** One for each statement (ATT-4). */
 function attestationsOf(
   name: string,
-  { descriptor, manifest }: LayoutImage,
-  images: readonly LayoutImage[],
+  { descriptor, blobs }: LayoutImage,
+  { images, fetch }: Pick<LayoutParts, 'images' | 'fetch'>,
 ): readonly SubjectAttestation[] {
   const about = aboutOf(descriptor);
   if (about === undefined) return [];
   const image = images.find((each) => each.descriptor.digest === about);
   const platform = image === undefined ? about : formatAll(image.descriptor.platform);
-  const { layers } = parseObject(manifest, name);
-  return (Array.isArray(layers) ? layers : []).filter(isObject).map((layer) => {
-    const { annotations } = layer;
-    const type = isObject(annotations) ? annotations['in-toto.io/predicate-type'] : undefined;
-    return { name: `${platform} ${String(type ?? '?')}`, digest: String(layer['digest']) };
+  return blobs.map((statement) => {
+    const { digest, size, annotations } = statement.descriptor;
+    const type = annotations?.['in-toto.io/predicate-type'] ?? '?';
+    return { name: `${platform} ${type}`, digest, size, blob: blobOf(name, statement, fetch) };
   });
+}
+
+function blobOf(
+  name: string,
+  { descriptor, path }: LayoutImage['blobs'][number],
+  fetch: FetchBlob | undefined,
+): () => Promise<string> {
+  return async () => {
+    await fetch?.(descriptor);
+    const isThere = (await stat(path).catch(() => undefined)) !== undefined;
+    if (!isThere) throw lacksBlob(name, descriptor.digest);
+    return path;
+  };
 }

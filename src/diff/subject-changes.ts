@@ -31,7 +31,6 @@ export function* indexChanges(a: Subject, b: Subject): Generator<Difference> {
   for (const { platform, config, manifest = config } of b.images.filter((it) => !isPaired(it))) {
     yield { group: 'platforms', change: 'added', key: platform, b: manifest.digest };
   }
-  yield* attestationChanges(a, b);
   if (a.index === undefined && b.index === undefined) return;
   if (a.index === undefined || b.index === undefined) {
     const types = [a, b].map(({ index, images }) => (index ?? images[0]?.manifest)?.mediaType);
@@ -50,20 +49,8 @@ export function* indexChanges(a: Subject, b: Subject): Generator<Difference> {
   }
 }
 
-function* attestationChanges(a: Subject, b: Subject): Generator<Difference> {
-  for (const [x, y] of byName(a.attestations, b.attestations, ({ name }) => name)) {
-    if (x?.digest === y?.digest) continue;
-    const change = x === undefined ? 'added' : y === undefined ? 'removed' : 'changed';
-    yield {
-      ...{ group: 'attestations', change, key: (x ?? y)?.name ?? '' },
-      ...(x !== undefined && { a: x.digest }),
-      ...(y !== undefined && { b: y.digest }),
-    };
-  }
-}
-
-/** In the order of `a`, then what only `b` has. Of several with one name, the first go together. */
-function* byName<T>(
+/** Items of one name side by side, in the order of `a`, then what only `b` has. Of several with one name, the first go together. */
+export function* byName<T>(
   a: readonly T[],
   b: readonly T[],
   nameOf: (item: T) => string,

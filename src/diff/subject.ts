@@ -43,7 +43,10 @@ export interface SubjectImage {
 export interface SubjectAttestation {
   /** Of the image, and the types of what is said. */
   readonly name: string;
-  readonly digest: string;
+  readonly digest: Digest;
+  readonly size: number;
+  /** Puts the statement where it can be read. Fails as that of a layer. */
+  readonly blob: () => Promise<string>;
 }
 
 export interface Subject {

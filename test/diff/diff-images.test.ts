@@ -252,7 +252,10 @@ describe('diffImages()', () => {
         imageOf('s390x', 'a'),
       ];
       const indexOf = async (name: string, images: readonly TestImage[], predicate: string) => {
-        const statement = blob('application/vnd.in-toto+json', Buffer.from(`"${predicate}"`));
+        const statement = blob(
+          'application/vnd.in-toto+json',
+          Buffer.from(JSON.stringify({ subject: [predicate], predicate: { builder: predicate } })),
+        );
         const annotations = { 'in-toto.io/predicate-type': 'https://slsa.dev/provenance/v1' };
         const layers = [{ ...statement.descriptor, annotations }];
         const about = made({ layers: [], manifest: { layers } });
@@ -281,8 +284,8 @@ describe('diffImages()', () => {
       ]);
       const [said] = ofGroup(result, 'attestations');
       assert.equal(
-        said?.group === 'attestations' && said.key,
-        'linux/amd64 https://slsa.dev/provenance/v1',
+        said?.group === 'attestations' && `${said.key} ${said.a} ${said.b}`,
+        'linux/amd64 https://slsa.dev/provenance/v1.predicate.builder one two',
       );
       assert.deepEqual(
         filesOf(result).map((each) => [each.platform, each.path]),

@@ -27,7 +27,7 @@ describe('images to compare', () => {
           JSON.stringify([
             {
               Config: 'abc.json',
-              RepoTags: ['app:v1'],
+              RepoTags: ['docker.io/library/app:v1'],
               Layers: ['one/layer.tar', 'two/layer.tar'],
             },
             { Config: 'abc.json', RepoTags: null, Layers: ['one/layer.tar'] },
@@ -45,7 +45,8 @@ describe('images to compare', () => {
       await assert.rejects(
         diff(archive, other),
         (error) =>
-          hasCode(error, 'ERR_IMAGE_INVALID') && /The archive has app:v1/.test(error.hint ?? ''),
+          hasCode(error, 'ERR_IMAGE_INVALID') &&
+          /The archive has docker.io\/library\/app:v1/.test(error.hint ?? ''),
       );
     });
   });
