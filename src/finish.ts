@@ -83,7 +83,7 @@ async function write(
   }
   await rememberImage({ ...form.result, names: output.names }, session);
   const layers = form.result.images.flatMap(({ blobs }) => blobs);
-  await Promise.all(layers.map(({ fetch }) => fetch?.(signal)));
+  await Promise.all(layers.map(async ({ fetch }) => await fetch?.(signal)));
   const epoch = output.form.epoch ?? ofBuild;
   const created = epoch === undefined ? undefined : new Date(epoch * 1000);
   const { DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH } = options.environment ?? {};
