@@ -23,7 +23,17 @@ export async function runOn(dockerfile: string, ...flags: readonly string[]): Pr
 
 /** Runs it with these arguments in a directory, in which its store is, too. */
 export async function runIn(folder: string, ...argv: readonly string[]): Promise<Ended> {
-  const env = { PATH: process.env['PATH'], HOME: folder, TSBUILD_STORE: join(folder, 'store') };
+  return await runWith({}, folder, ...argv);
+}
+
+/** The same with further variables. */
+export async function runWith(
+  variables: Readonly<Record<string, string>>,
+  folder: string,
+  ...argv: readonly string[]
+): Promise<Ended> {
+  const own = { PATH: process.env['PATH'], HOME: folder, TSBUILD_STORE: join(folder, 'store') };
+  const env = { ...own, ...variables };
   return await new Promise<Ended>((settle) => {
     execFile(process.execPath, [ENTRY, ...argv], { env, cwd: folder }, (error, stdout, stderr) => {
       settle({ code: error === null ? 0 : error.code, stdout, stderr });
