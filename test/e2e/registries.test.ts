@@ -60,7 +60,7 @@ describe('a build’s network', () => {
       );
     }));
 
-  it('fetches no layer of a base whose index the store has, and none for a build that is cached', () =>
+  it('fetches no layer of a base whose index the store has, and none for a build that is cached (T-29, T-61)', () =>
     withBase(async (registry) => {
       const files = { Dockerfile: `FROM ${registry.host}/base:1\nCOPY a /a\n`, a: 'a' };
       await inContext(files, async (options) => {

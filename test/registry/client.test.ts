@@ -58,7 +58,7 @@ async function withConfig(
 }
 
 describe('createRegistryClient()', () => {
-  it('tries again after 429 and 5xx, as long as Retry-After says', () =>
+  it('tries again after 429 and 5xx, as long as Retry-After says (T-24)', () =>
     withClient({}, {}, async (send, registry) => {
       registry.faults.answers = [
         { status: 429, headers: { 'retry-after': '1' } },
@@ -189,7 +189,7 @@ describe('createRegistryClient(), logging in', () => {
       async (send) => assert.match(await send(), /schemaVersion/),
     ));
 
-  it('asks for a new token when the old one ends soon, or is refused', () =>
+  it('asks for a new token when the old one ends soon, or is refused (T-26)', () =>
     withConfig(
       { auth: 'bearer', lifetime: 60 },
       (host) => ({ auths: { [host]: { username: 'ann', password: 'se:cret' } } }),

@@ -11,7 +11,7 @@ import { makeImage, makeIndex, type TestImage } from '../support/image.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
 import { withDirectory } from '../support/temporary.ts';
 
-/** All 500 of the issue: `TSBUILD_FAULT_RUNS=500 npm test -- test/registry/faults.test.ts`. */
+/** All 500 of the issue: `npm run faults`. */
 const RUNS = Number(process.env['TSBUILD_FAULT_RUNS'] ?? 25);
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
 const signal = new AbortController().signal;

@@ -115,7 +115,7 @@ describe('resolveImage()', () => {
       await assert.rejects(at('v3'), code('ERR_IMAGE_INVALID'));
     }));
 
-  it('costs one HEAD when the documents are known, and nothing by digest', () =>
+  it('costs one HEAD when the documents are known, and nothing by digest (T-29)', () =>
     withRegistry(async ({ registry, client }) => {
       const image = await makeImage();
       registry.add('app', 'v1', image);

@@ -17,7 +17,7 @@ import { startRegistry } from '../support/registry.ts';
 import { withDirectory } from '../support/temporary.ts';
 import { uploadFaults } from '../support/upload-faults.ts';
 
-/** All 500 of the issue: `TSBUILD_FAULT_RUNS=500 npm test -- test/registry/push-faults.test.ts`. */
+/** All 500 of the issue: `npm run faults`. */
 const RUNS = Number(process.env['TSBUILD_FAULT_RUNS'] ?? 20);
 const PASSWORD = 'se:cret-password';
 const { signal } = new AbortController();
