@@ -11,7 +11,7 @@ use crate::pending::PendingFile;
 use crate::protocol::{BlobReply, BlobRequest, Compression};
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -20,7 +20,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 const GZIP_BLOCK: usize = 1 << 20;
 /// Zstandard looks further back, and is fast enough for larger blocks.
 const ZSTD_BLOCK: usize = 4 << 20;
-/// The lowest that makes no more bytes than gzip -6 of whatever was tried: level 5 has more of libraries.
+/// No more bytes than gzip -6 of nearly all that was tried (DECISIONS.md, 7): level 5 has more of libraries.
 const GZIP_LEVEL: i32 = 6;
 /// For blocks that the usual level makes no smaller, in twice the time: pictures, archives, base64.
 const QUICK_LEVEL: i32 = 1;
@@ -52,7 +52,8 @@ type Packed = Result<Slice, Error>;
 
 struct Written {
     file: PendingFile,
-    digest: Digest,
+    /// None: its bytes are the tar's.
+    digest: Option<Digest>,
     size: u64,
 }
 
@@ -96,7 +97,8 @@ impl<'scope> BlobWriter<'scope> {
             blocks,
             order,
             hashing: scope.spawn(move || hash(hash_jobs, tar_use)),
-            writing: scope.spawn(move || write(ordered, file, path)),
+            writing: scope
+                .spawn(move || write(ordered, file, &path, compression != Compression::None)),
         }
     }
 
@@ -148,9 +150,10 @@ impl<'scope> BlobWriter<'scope> {
         let hashes = self.hashing.join().unwrap_or_else(|_| stopped_hashes())?;
         let written = self.writing.join().unwrap_or_else(|_| stopped())?;
         flushed?;
+        let tar = hashes.tar.unwrap_or_default();
         let reply = BlobReply {
-            digest: digest_text(&written.digest),
-            diff_id: digest_text(&hashes.tar.unwrap_or_default()),
+            digest: digest_text(&written.digest.unwrap_or(tar)),
+            diff_id: digest_text(&tar),
             size: written.size,
         };
         Ok((written.file, reply))
@@ -284,22 +287,25 @@ fn sample_of(bytes: &[u8]) -> Vec<u8> {
 fn write(
     ordered: Receiver<Receiver<Packed>>,
     mut file: PendingFile,
-    path: PathBuf,
+    path: &Path,
+    wants_digest: bool,
 ) -> Result<Written, Error> {
-    let mut digest = Sha256::new();
+    let mut digest = wants_digest.then(Sha256::new);
     let mut size = 0;
     for packed in ordered {
         let Ok(packed) = packed.recv() else {
             return Err(Error::Cancelled);
         };
         let bytes = packed?;
-        digest.update(&*bytes);
-        file.write_all(&bytes).map_err(at(&path, Error::Write))?;
+        if let Some(digest) = &mut digest {
+            digest.update(&*bytes);
+        }
+        file.write_all(&bytes).map_err(at(path, Error::Write))?;
         size += bytes.len() as u64;
     }
     Ok(Written {
         file,
-        digest: digest.finalize().into(),
+        digest: digest.map(|digest| digest.finalize().into()),
         size,
     })
 }
