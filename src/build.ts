@@ -19,6 +19,7 @@ import { guardedSecrets } from './solve/secret-guard.ts';
 import type { Session } from './solve/session.ts';
 import { solve } from './solve/solve.ts';
 import { type Input, withInput } from './input.ts';
+import { findNamedEpoch } from './named-epoch.ts';
 import { planPlatforms } from './platforms.ts';
 import { earlyPush } from './push-output.ts';
 import { readRequest, type Request } from './request.ts';
@@ -41,8 +42,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const dockerfile = parseDockerfile(file.text, { file: file.name });
     const session = await input.session();
     const contextEpoch = input.context.epoch;
-    const running = { options, request, input, session, contextEpoch, progress, started, signal };
+    const found = { options, request, input, session, contextEpoch, progress, started, signal };
     try {
+      const namedEpoch = await findNamedEpoch(dockerfile, found);
+      const running = { ...found, namedEpoch };
       const plans = await planPlatforms(dockerfile, running);
       const warnings = await reportWarnings(dockerfile, plans, running);
       const isSkipped = readSkips(dockerfile, options.buildArgs);

@@ -9,6 +9,7 @@ import {
 } from './context/dockerfile.ts';
 import { fetchFile } from './context/fetch-file.ts';
 import { fetchGit } from './context/git.ts';
+import type { GitSource } from './context/git-url.ts';
 import { type IgnoreFile, readIgnoreFile } from './context/ignore-file.ts';
 import {
   type ContextTools,
@@ -38,6 +39,10 @@ export interface Input {
   /** The same of a named context; its own ignore file counts, whatever kind it is (CTX-7). */
   readonly scanNamed: (name: string) => Promise<ScannedContext>;
   readonly fetchFile: ContextTools['fetchFile'];
+  /** Seconds since the Unix epoch: the time of a named context's own, if it has one (ARG-9). */
+  readonly epochOfNamed: (name: string) => Promise<number | undefined>;
+  /** The same of the commit that an address names. @throws ERR_GIT_FAILED */
+  readonly epochOfCommit: (source: GitSource) => Promise<number>;
   /** Opened when it is first asked for. @throws ERR_STORE_UNUSABLE */
   readonly session: () => Promise<Session>;
 }
@@ -87,6 +92,18 @@ async function openInput(work: InputOptions, session: () => Promise<Session>): P
       dockerfile: file.place,
       named: options.ignoreFile,
     });
+  const named = new Map<string, Promise<OpenContext>>();
+  const openNamed = (name: string): Promise<OpenContext> => {
+    const known = named.get(name) ?? openNamedContext(name);
+    named.set(name, known);
+    return known;
+  };
+  const openNamedContext = async (name: string): Promise<OpenContext> => {
+    const value = request.contexts.get(name);
+    if (value?.kind !== 'files') throw new TypeError(`No files in the context "${name}"`);
+    const from = await preferDirectory(value.source);
+    return await narrated(from, progress, () => openContext(from, { tools, single: 'file' }));
+  };
   return {
     file,
     context,
@@ -95,13 +112,13 @@ async function openInput(work: InputOptions, session: () => Promise<Session>): P
     session,
     fetchFile: tools.fetchFile,
     scan: async () => await context.scan(await ignore()),
+    epochOfNamed: async (name) => {
+      const given = [...request.contexts.keys()].find((each) => each.toLowerCase() === name);
+      return (await openNamed(given ?? name)).epoch;
+    },
+    epochOfCommit: async (source) => (await tools.fetchGit(source)).committed,
     scanNamed: async (name) => {
-      const value = request.contexts.get(name);
-      if (value?.kind !== 'files') throw new TypeError(`No files in the context "${name}"`);
-      const from = await preferDirectory(value.source);
-      const named = await narrated(from, progress, () =>
-        openContext(from, { tools, single: 'file' }),
-      );
+      const named = await openNamed(name);
       return await named.scan(await readIgnoreFile({ files: named.files }));
     },
   };

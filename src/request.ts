@@ -125,6 +125,8 @@ export interface PlanRequest {
   readonly session: Session;
   /** Of the context, if it has a time of its own (ARG-9). */
   readonly contextEpoch: number | undefined;
+  /** Of what SOURCE_DATE_EPOCH names. */
+  readonly namedEpoch?: number | undefined;
   /** How to look at images of registries. */
   readonly pull?: PullImage;
   readonly signal: AbortSignal;
@@ -152,6 +154,7 @@ export function planOptionsOf({
   request,
   session,
   contextEpoch,
+  namedEpoch,
   pull = pullImage,
   signal,
 }: PlanRequest): PlanOptions<BaseImage> {
@@ -171,6 +174,7 @@ export function planOptionsOf({
     allow: new Set(options.allow),
     namedContexts: namedContexts(request, resolveImage, signal),
     contextEpoch,
+    namedEpoch,
     resolveImage,
   };
 }

@@ -237,7 +237,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/finish-image.ts',
     'src/write-files.ts',
   ],
+  'src/named-epoch.ts': ['src/plan', 'parser', 'src/request.ts', 'src/input.ts'],
   'src/build.ts': [
+    'src/named-epoch.ts',
     'src/errors.ts',
     'src/oci',
     'src/tree',

@@ -17,10 +17,19 @@ export function sourceDateEpochOf(
   if (text === '') return undefined;
   if (text === 'context') return contextEpoch;
   const seconds = Number(text);
-  if (/^[+-]?\d+$/.test(text) && seconds >= FIRST && seconds <= LAST) return seconds;
+  if (isNumber(text) && seconds >= FIRST && seconds <= LAST) return seconds;
   throw new TsbuildError('ERR_USAGE', {
     message: `Cannot date the image: invalid SOURCE_DATE_EPOCH: ${text}`,
     details: undefined,
-    hint: 'It is a number of seconds since 1970-01-01 UTC, for example the output of "git log -1 --format=%ct".',
+    hint: 'It is a number of seconds since 1970-01-01 UTC, for example the output of "git log -1 --format=%ct"; "context", or the name of a context of files or of a stage that is one ADD of an address on scratch.',
   });
+}
+
+/** Whether a value says by a name whose time it is. */
+export function isEpochName(text: string): boolean {
+  return text !== '' && text !== 'context' && !isNumber(text);
+}
+
+function isNumber(text: string): boolean {
+  return /^[+-]?\d+$/.test(text);
 }

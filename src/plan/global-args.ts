@@ -3,7 +3,8 @@
 import { type Dockerfile, expandWord } from '../../parser/index.ts';
 import { locate } from '../errors.ts';
 import { formatAll, formatPlatform, type Platform } from '../oci/platform.ts';
-import { sourceDateEpochOf } from './epoch.ts';
+import { isEpochName, sourceDateEpochOf } from './epoch.ts';
+import { type EpochPlace, epochPlaceOf } from './epoch-place.ts';
 import { locationOf } from './failures.ts';
 import type { BaseImage, PlanOptions } from './options.ts';
 
@@ -24,6 +25,38 @@ export function globalArgsOf<Image extends BaseImage>(
   dockerfile: Dockerfile,
   options: PlanOptions<Image>,
 ): GlobalArgs {
+  const { buildArgs, values } = givenArgs(dockerfile, options);
+  const place = placeOf(dockerfile, { buildArgs, values, options });
+  const { contextEpoch, namedEpoch } = options;
+  const sourceDateEpoch = settleEpoch(buildArgs, values, (text) =>
+    place === undefined ? sourceDateEpochOf(text, contextEpoch) : namedEpoch,
+  );
+  return {
+    buildArgs,
+    values,
+    proxyEnv: proxyEnvOf(buildArgs),
+    hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
+    sourceDateEpoch,
+  };
+}
+
+/** What SOURCE_DATE_EPOCH means by a name; undefined when it is none. @throws ERR_VARIABLE, ERR_GIT_INVALID */
+export function epochPlaceIn<Image extends BaseImage>(
+  dockerfile: Dockerfile,
+  options: PlanOptions<Image>,
+): EpochPlace | undefined {
+  return placeOf(dockerfile, { ...givenArgs(dockerfile, options), options });
+}
+
+interface GivenArgs {
+  readonly buildArgs: Map<string, string>;
+  readonly values: Map<string, string>;
+}
+
+function givenArgs<Image extends BaseImage>(
+  dockerfile: Dockerfile,
+  options: PlanOptions<Image>,
+): GivenArgs {
   const buildArgs = new Map(Object.entries(options.buildArgs));
   const values = platformArgs(options, targetName(dockerfile, options.target));
   for (const [name, value] of buildArgs) if (values.has(name)) values.set(name, value);
@@ -38,14 +71,18 @@ export function globalArgsOf<Image extends BaseImage>(
       }
     }
   }
-  const sourceDateEpoch = settleEpoch(buildArgs, values, options.contextEpoch);
-  return {
-    buildArgs,
-    values,
-    proxyEnv: proxyEnvOf(buildArgs),
-    hostname: buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') || undefined,
-    sourceDateEpoch,
-  };
+  return { buildArgs, values };
+}
+
+function placeOf<Image extends BaseImage>(
+  dockerfile: Dockerfile,
+  { buildArgs, values, options }: GivenArgs & { readonly options: PlanOptions<Image> },
+): EpochPlace | undefined {
+  const text = epochTextOf(buildArgs, values) ?? '';
+  if (!isEpochName(text)) return undefined;
+  const files = [...options.namedContexts].filter(([, { kind }]) => kind === 'directory');
+  const contexts = new Set(files.map(([name]) => name.toLowerCase()));
+  return epochPlaceOf(text, dockerfile, contexts);
 }
 
 /** The names of `--build-arg` that nothing declares and nothing predefines (ARG-4). */
@@ -101,18 +138,25 @@ function expanded(
 function settleEpoch(
   buildArgs: Map<string, string>,
   values: Map<string, string>,
-  contextEpoch: number | undefined,
+  secondsOf: (text: string) => number | undefined,
 ): number | undefined {
-  // An empty default asks for nothing, unlike an empty --build-arg.
-  const text = buildArgs.get(EPOCH) ?? (values.get(EPOCH) || undefined);
+  const text = epochTextOf(buildArgs, values);
   if (text === undefined) return undefined;
-  const seconds = sourceDateEpochOf(text, contextEpoch);
+  const seconds = secondsOf(text);
   for (const map of [buildArgs, values]) {
     if (!map.has(EPOCH)) continue;
     if (seconds === undefined) map.delete(EPOCH);
     else map.set(EPOCH, String(seconds));
   }
   return seconds;
+}
+
+/** An empty default asks for nothing, unlike an empty --build-arg. */
+function epochTextOf(
+  buildArgs: ReadonlyMap<string, string>,
+  values: ReadonlyMap<string, string>,
+): string | undefined {
+  return buildArgs.get(EPOCH) ?? (values.get(EPOCH) || undefined);
 }
 
 /** Both spellings of each proxy, with one value: programs look at one or the other. The last in order of spelling wins. */

@@ -47,6 +47,8 @@ export interface PlanOptions<Image extends BaseImage> {
   readonly namedContexts: ReadonlyMap<string, NamedContext<Image>>;
   /** The context's own time, seconds since the Unix epoch, if it has one (ARG-9). */
   readonly contextEpoch?: number | undefined;
+  /** That of the context or stage that SOURCE_DATE_EPOCH names, if it has one. */
+  readonly namedEpoch?: number | undefined;
   /** Called once for each full reference and platform; several go on at once. */
   readonly resolveImage: (
     reference: string,

@@ -194,6 +194,40 @@ describe('a context by address', function () {
     });
   }
 
+  it('dates the image by a named context, or by a stage that is one download (ARG-9)', async () => {
+    const asked: string[] = [];
+    await withHttp(
+      ({ url: path = '' }, response) => {
+        asked.push(path);
+        const headers =
+          path === '/dated' ? { 'last-modified': 'Tue, 14 Nov 2023 22:13:20 GMT' } : {};
+        response.writeHead(200, headers).end(path === '/dated' ? 'file' : archive);
+      },
+      async ({ url }) => {
+        await withPlace(async (place) => {
+          const text = [
+            `ARG SOURCE_DATE_EPOCH=Source\nFROM scratch AS source\nADD ${url}/dated /\n`,
+            `FROM scratch\nCOPY --from=source / /\n`,
+          ].join('');
+          const dated = async (epoch: string | undefined, named: string) =>
+            await place.build({
+              ...{ context: place.base, dockerfile: Buffer.from(text) },
+              ...(epoch !== undefined && { buildArgs: { SOURCE_DATE_EPOCH: epoch } }),
+              buildContexts: { Files: named },
+            });
+          const byStage = await dated(undefined, `${url}/tar`);
+          assert.equal(Date.parse(byStage.created ?? ''), 1_700_000_000_000);
+          assert.deepEqual(asked, ['/dated', '/dated'], 'the second time whether it is current');
+          const byContext = await dated('files', `${url}/tar`);
+          assert.equal(Date.parse(byContext.created ?? ''), 1_600_000_000_000);
+          const now = await dated('files', place.base);
+          assert.ok(Date.parse(now.created ?? '') > 1_700_000_000_000, 'a directory has no time');
+          await assert.rejects(dated('nobody', place.base), (error) => hasCode(error, 'ERR_USAGE'));
+        });
+      },
+    );
+  });
+
   it('says which step it is, and shows no password', async () => {
     await withHttp(
       (_, response) => response.writeHead(404).end(),

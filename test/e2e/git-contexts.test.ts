@@ -78,6 +78,16 @@ describe('a repository as context', function () {
       assert.equal(Date.parse(created ?? ''), COMMIT_TIME * 1000);
     }));
 
+  test('dates the image by the commit of a stage that is one ADD (ARG-9)', () =>
+    withRepository(FILES, async ({ place, server }) => {
+      const text = `FROM scratch AS src\nADD ${server.url}/app.git /\nFROM scratch\nCOPY --from=src / /\n`;
+      const { created } = await place.build({
+        ...{ context: place.base, dockerfile: Buffer.from(text) },
+        buildArgs: { SOURCE_DATE_EPOCH: 'src' },
+      });
+      assert.equal(Date.parse(created ?? ''), COMMIT_TIME * 1000);
+    }));
+
   test('dates files by its commit with mtime=commit, from the cache as well (CTX-3)', () =>
     withRepository(FILES, async ({ place, server, directory }) => {
       const context = `${server.url}/app.git`;

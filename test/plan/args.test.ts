@@ -299,6 +299,29 @@ describe('SOURCE_DATE_EPOCH', () => {
     assert.equal((await plan('FROM scratch', { contextEpoch })).sourceDateEpoch, undefined);
   });
 
+  const named: readonly (readonly [why: string, text: string, isNamed: boolean])[] = [
+    ['a stage that is one download', 'FROM scratch AS x\nADD https://a/b /\nFROM scratch', true],
+    [
+      'a stage that is one repository',
+      'FROM scratch AS X\nADD https://a/b.git /\nFROM scratch',
+      true,
+    ],
+    [
+      'a stage that does more',
+      'FROM scratch AS x\nADD https://a/b /\nENV A=1\nFROM scratch',
+      false,
+    ],
+    ['a stage of files', 'FROM scratch AS x\nADD a /\nFROM scratch', false],
+    ['a stage on an image', 'FROM busybox AS x\nADD https://a/b /\nFROM scratch', false],
+  ];
+  for (const [why, text, isNamed] of named) {
+    it(`is ${isNamed ? 'the time of' : 'not the name of'} ${why} (ARG-9)`, async () => {
+      const planned = plan(text, { buildArgs: { SOURCE_DATE_EPOCH: 'x' }, namedEpoch: 5 });
+      if (isNamed) assert.equal((await planned).sourceDateEpoch, 5);
+      else await assert.rejects(planned, (error) => hasCode(error, 'ERR_USAGE'));
+    });
+  }
+
   for (const value of ['today', '1.5', '253402300800', '-62135596801']) {
     it(`rejects ${value}, which is no time that an image can have (ARG-9)`, async () => {
       await assert.rejects(
