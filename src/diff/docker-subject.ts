@@ -3,6 +3,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { DockerImage } from '../export/index.ts';
 import { formatAll, normalizePlatform } from '../oci/platform.ts';
+import type { DocumentValue } from './difference.ts';
 import { invalidSubject, layerFactsOf, parseObject } from './read-subject.ts';
 import type { Subject } from './subject.ts';
 
@@ -28,8 +29,8 @@ export async function dockerSubject(
   if ((await stat(path)).size > MAX_CONFIG) throw invalidSubject(name, 'Its config is too large.');
   const json = parseObject(await readFile(path), name);
   const target = normalizePlatform({
-    os: String(json['os'] ?? ''),
-    architecture: String(json['architecture'] ?? ''),
+    os: textOf(json['os']),
+    architecture: textOf(json['architecture']),
     ...(typeof json['variant'] === 'string' && { variant: json['variant'] }),
   });
   const facts = layerFactsOf(name, json, image.layers.length);
@@ -50,4 +51,8 @@ export async function dockerSubject(
     ],
     attestations: [],
   };
+}
+
+function textOf(value: DocumentValue | undefined): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -79,7 +79,7 @@ function* environmentChanges(change: ValueChange): Generator<ValueChange> {
 
 function variablesOf(value: DocumentValue | undefined): DocumentObject | undefined {
   const variables = listOf(value).map((text) =>
-    /^(?<name>[^=]+)=(?<value>.*)$/s.exec(String(text)),
+    typeof text === 'string' ? /^(?<name>[^=]+)=(?<value>.*)$/s.exec(text) : null,
   );
   const pairs = variables.flatMap((match): readonly [string, string][] =>
     match?.groups === undefined ? [] : [[match.groups['name'] ?? '', match.groups['value'] ?? '']],

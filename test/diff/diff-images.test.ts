@@ -283,10 +283,11 @@ describe('diffImages()', () => {
         'linux/s390x',
       ]);
       const [said] = ofGroup(result, 'attestations');
-      assert.equal(
-        said?.group === 'attestations' && `${said.key} ${said.a} ${said.b}`,
-        'linux/amd64 https://slsa.dev/provenance/v1.predicate.builder one two',
-      );
+      assert.deepEqual(said?.group === 'attestations' && [said.key, said.a, said.b], [
+        'linux/amd64 https://slsa.dev/provenance/v1.predicate.builder',
+        'one',
+        'two',
+      ]);
       assert.deepEqual(
         filesOf(result).map((each) => [each.platform, each.path]),
         [['linux/arm64', '/a']],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Entry } from '../../src/tree/entry.ts';
 import { ImageTree } from '../../src/tree/image-tree.ts';
-import { ancestorsOf, comparePaths, isWithin, parentOf } from '../../src/tree/path.ts';
+import { comparePaths, isWithin, parentOf } from '../../src/tree/path.ts';
 import { directory, file, hardlink, layerOf, symlink, whiteout } from './entries.ts';
 import { PATHS, randomLayer } from './random-layers.ts';
 
