@@ -58,8 +58,20 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.json')))
 
 /** Fails unless a document passes its schema. */
 export function assertSchema(name: SchemaName, document: unknown): void {
-  const isValid = ajv.validate(SCHEMAS[name], document);
-  assert.ok(isValid, `${name}: ${ajv.errorsText()}\n${JSON.stringify(document)}`);
+  ajv.validate(SCHEMAS[name], document);
+  const errors = (ajv.errors ?? []).filter((error) => !isOfNoLayers(error));
+  assert.equal(errors.length, 0, `${ajv.errorsText(errors)}\n${JSON.stringify(document)}`);
+}
+
+/** The text of the spec only advises a layer, and an image of a configuration alone has none, here as in BuildKit. */
+function isOfNoLayers({
+  instancePath,
+  keyword,
+}: {
+  instancePath: string;
+  keyword: string;
+}): boolean {
+  return instancePath === '/layers' && keyword === 'minItems';
 }
 
 /** Fails unless a media type is one that the image-spec knows for this. */
