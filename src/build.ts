@@ -7,6 +7,7 @@ import { blobFormOf } from './finish-image.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
 import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
+import { describeNewerSyntax } from './plan/syntax.ts';
 import { Progress } from './progress/progress.ts';
 import { checkMediaTypes } from './solve/assemble.ts';
 import { contextWarnings, type WarningOptions } from './solve/context-findings.ts';
@@ -50,6 +51,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       const warnings = await reportWarnings(dockerfile, plans, running);
       const isSkipped = readSkips(dockerfile, options.buildArgs);
       const unused = unusedBuildArgs(plans).join(', ');
+      const newer = describeNewerSyntax(dockerfile, options.buildArgs?.['BUILDKIT_SYNTAX']);
+      if (newer !== undefined) progress.notice('warning', newer);
       if (unused !== '') {
         progress.notice('warning', `One or more build arguments were not consumed: ${unused}`);
       }

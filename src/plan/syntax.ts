@@ -5,6 +5,8 @@ import { locate } from '../errors.ts';
 import { parseReference } from '../oci/reference.ts';
 import { locationOf, unsupported } from './failures.ts';
 
+/** What the built-in grammar knows: that of docker/dockerfile 1.26. */
+const [MAJOR, MINOR] = [1, 26];
 const BUILTIN = ['docker/dockerfile', 'docker/dockerfile-upstream'];
 
 /**
@@ -13,10 +15,7 @@ const BUILTIN = ['docker/dockerfile', 'docker/dockerfile-upstream'];
  * `--build-arg BUILDKIT_SYNTAX=` goes before the directive (DIR-5). @throws ERR_UNSUPPORTED
  */
 export function checkSyntax(dockerfile: Dockerfile, override: string | undefined): void {
-  const value = override ?? detectSyntax(dockerfile.source);
-  if (value === undefined) return;
-  // What follows the image's name are arguments for the frontend.
-  const [frontend = ''] = value.trim().split(/\s+/);
+  const frontend = frontendOf(dockerfile, override);
   if (frontend === '' || isBuiltin(frontend)) return;
   const error = unsupported('syntax', {
     message: `Cannot use "${frontend}" as the frontend`,
@@ -25,6 +24,24 @@ export function checkSyntax(dockerfile: Dockerfile, override: string | undefined
   const directive = dockerfile.directives.find(({ name }) => name === 'syntax');
   if (override !== undefined || directive === undefined) throw error;
   throw locate(error, locationOf(dockerfile, directive.range));
+}
+
+/** What to tell of a Dockerfile for a newer grammar than there is here; undefined: it is none (T-27). */
+export function describeNewerSyntax(
+  dockerfile: Dockerfile,
+  override: string | undefined,
+): string | undefined {
+  const frontend = frontendOf(dockerfile, override);
+  const [, major, minor = 0] = /:(\d+)(?:\.(\d+))?[^/]*$/.exec(frontend) ?? [];
+  const isNewer = Number(major) > MAJOR || (Number(major) === MAJOR && Number(minor) > MINOR);
+  if (!isNewer) return undefined;
+  return `"${frontend}" is newer than the built-in grammar, which is that of ${MAJOR}.${MINOR}`;
+}
+
+/** The empty string when none is named. What follows the image's name are arguments for the frontend. */
+function frontendOf(dockerfile: Dockerfile, override: string | undefined): string {
+  const value = override ?? detectSyntax(dockerfile.source) ?? '';
+  return value.trim().split(/\s+/)[0] ?? '';
 }
 
 function isBuiltin(frontend: string): boolean {

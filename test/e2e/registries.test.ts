@@ -40,7 +40,7 @@ describe('a build’s network', () => {
           };
           const proxy = await startProxy((host) => Number(ports[host]?.split(':')[1] ?? 9));
           const text =
-            '# syntax=docker/dockerfile:1\nFROM registry.test/base:1\nADD http://files.test/x /x\n';
+            '# syntax=docker/dockerfile:1.99\nFROM registry.test/base:1\nADD http://files.test/x /x\n';
           try {
             await inContext(text, async (options) => {
               await build({

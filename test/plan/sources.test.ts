@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { parseDockerfile } from '../../parser/index.ts';
 import { hasCode, TsbuildError } from '../../src/errors.ts';
 import type { BaseImage, NamedContext } from '../../src/plan/options.ts';
+import { describeNewerSyntax } from '../../src/plan/syntax.ts';
 import { copyOf, image, plan } from './support.ts';
 
 describe('planBuild(): images', () => {
@@ -164,6 +166,18 @@ describe('planBuild(): # syntax', () => {
       await plan(`# syntax=${frontend}\nFROM scratch`);
     });
   }
+
+  it('tells of a Dockerfile for a newer grammar, and of no other (T-27)', () => {
+    const newer = (frontend: string, override?: string) =>
+      describeNewerSyntax(parseDockerfile(`# syntax=${frontend}\nFROM scratch\n`), override);
+    for (const frontend of ['docker/dockerfile:1.99', 'a.example:5/docker/dockerfile:2-labs']) {
+      assert.match(newer(frontend) ?? '', /is newer than the built-in grammar/);
+    }
+    for (const frontend of [...accepted, 'docker/dockerfile:1.26.1', 'a.example:5000/x/y']) {
+      assert.equal(newer(frontend), undefined);
+    }
+    assert.equal(newer('docker/dockerfile:1.99', 'docker/dockerfile:1'), undefined);
+  });
 
   it('refuses another frontend at its line (DIR-6)', async () => {
     await assert.rejects(plan('# syntax=example/other:1\nFROM scratch'), (error) => {
