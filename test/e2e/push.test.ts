@@ -91,6 +91,21 @@ describe('build(), pushing', () => {
       assert.ok(![...registry.manifests.keys()].some((name) => /^(?:three:|five)/.test(name)));
     }));
 
+  it('sends no layer and asks ten times at most when nothing has changed (T-19)', () =>
+    withPlace(
+      async ({ registry, options, folder }) => {
+        const dockerConfig = await logIn(folder, registry);
+        const given = { ...options, dockerConfig, tags: [`${registry.host}/app:1`], push: true };
+        const { digest } = await build(given);
+        registry.log.length = 0;
+        assert.equal((await build(given)).digest, digest);
+        assert.ok(registry.log.length <= 10, registry.log.join('\n'));
+        const uploads = registry.log.filter((line) => /^(?:POST|PATCH|PUT) .*\/blobs\//.test(line));
+        assert.deepEqual(uploads, []);
+      },
+      { ...LOGIN, auth: 'bearer' },
+    ));
+
   it('pushes an index with its images', () =>
     withPlace(async ({ registry, options }) => {
       const tags = [`${registry.host}/app:all`];
