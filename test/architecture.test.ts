@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/tree': ['src/errors.ts', 'src/oci'],
   'src/progress': ['src/errors.ts', 'src/oci'],
   // Connections of registries and downloads: their proxies, certificates and retries are the same.
-  'src/http': ['src/errors.ts'],
+  'src/http': [],
   'src/registry': ['src/errors.ts', 'src/oci', 'src/http'],
   cache: ['src/errors.ts', 'src/oci', 'src/tree'],
   // Pure, and what both ADD and build contexts mean by an address: a layer of its own.

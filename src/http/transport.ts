@@ -54,9 +54,9 @@ export function openTransport(options: TransportOptions): Transport {
   const dispatchers = new Map<string, Promise<Dispatcher>>();
   // The machine's authorities cost 130 ms to read: not before somebody is met whom Node does not know.
   let isWide = false;
-  const once = async (sent: HttpRequest): Promise<HttpResponse> => {
+  const once = async (sent: HttpRequest, wide: boolean): Promise<HttpResponse> => {
     const { method, url, headers, body, signal } = sent;
-    const route = await routeOf(sent, isWide, options);
+    const route = await routeOf(sent, wide, options);
     const key = JSON.stringify(route);
     const opening = dispatchers.get(key) ?? openDispatcher(route, options);
     dispatchers.set(key, opening);
@@ -78,13 +78,15 @@ export function openTransport(options: TransportOptions): Transport {
   };
   return {
     async send(request) {
+      // Of several that are under way at once, each has to be asked again.
+      const wasWide = isWide;
       try {
-        return await once(request);
+        return await once(request, wasWide);
       } catch (error) {
         const isSpent = typeof request.body === 'object' && !(request.body instanceof Uint8Array);
-        if (isWide || isSpent || !isUntrusted(error)) throw error;
+        if (wasWide || isSpent || !isUntrusted(error)) throw error;
         isWide = true;
-        return await once(request);
+        return await once(request, true);
       }
     },
 
