@@ -107,7 +107,7 @@ describe('the image-spec’s schemas', function () {
       ['layout', { imageLayoutVersion: '2' }, /imageLayoutVersion/],
       ['index', { schemaVersion: 2, manifests: [{ ...descriptor, size: '1' }] }, /size/],
       ['index', { schemaVersion: 2, manifests: [], annotations: { a: 1 } }, /annotations\/a/],
-      ['manifest', { schemaVersion: 2, config: descriptor, layers: [] }, /fewer than 1/],
+      ['manifest', { schemaVersion: 2, config: descriptor, layers: [{}] }, /layers\/0/],
       ['manifest', { schemaVersion: 2, config: {}, layers: [descriptor] }, /digest/],
       ['config', { ...config, created: 'today' }, /date-time/],
       ['config', { ...config, config: { Labels: { a: null } } }, /Labels/],
@@ -117,5 +117,7 @@ describe('the image-spec’s schemas', function () {
       assert.throws(() => assertSchema(name, document), message);
     }
     assertSchema('config', config);
+    // Of a configuration alone, as BuildKit makes them: the spec's text only advises a layer.
+    assertSchema('manifest', { schemaVersion: 2, config: descriptor, layers: [] });
   });
 });
