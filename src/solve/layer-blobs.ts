@@ -61,7 +61,7 @@ export class LayerBlobs {
     const { descriptor, source } = pulledFrom(layer);
     if (form.isForced && !isCompressedBy(descriptor, form)) {
       const known = await this.#find(layer, (blob) => isOfForm(blob, form));
-      return known ?? (await this.#repack(layer, await this.#fetch(layer), form));
+      return known ?? (await this.repack(layer, await this.#fetch(layer), form));
     }
     // A directory may be gone when the image is pushed; a repository can be asked then, too.
     return source.repository === undefined ? await this.#fetch(layer) : this.#fetchable(layer);
@@ -144,8 +144,8 @@ export class LayerBlobs {
     return await this.publish(layer, blob.path, form, reply.blob);
   }
 
-  /** The same tar in another compression. */
-  async #repack(
+  /** The same tar in another compression. @throws ERR_DIGEST_MISMATCH, ERR_LAYER_INVALID for a damaged blob */
+  async repack(
     layer: Layer,
     { path: source, diffID }: LayerBlob,
     form: BlobForm,

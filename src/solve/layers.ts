@@ -12,7 +12,14 @@ import { join } from 'node:path';
 import type { Store, Workspace } from '../../cache/index.ts';
 import { hasCode } from '../errors.ts';
 import type { Entry } from '../tree/entry.ts';
-import { type BlobForm, clampEntry, formKey, isLater, USUAL_BLOB } from './blob-form.ts';
+import {
+  type BlobForm,
+  clampEntry,
+  formKey,
+  isCompressedBy,
+  isLater,
+  USUAL_BLOB,
+} from './blob-form.ts';
 import { ImageTree } from '../tree/image-tree.ts';
 import { LayerIndex } from '../tree/layer-index.ts';
 import { type ComposeSources, writeList } from './compose-list.ts';
@@ -165,7 +172,11 @@ export class Layers {
       if (latest !== undefined && !(await this.#isAnyLater(layer, latest))) {
         return await this.blob(layer, { ...form, latest: undefined });
       }
-      return (await this.blobs.built(layer, form)) ?? (await this.#composeBlob(layer, form));
+      return (
+        (await this.blobs.built(layer, form)) ??
+        (await this.#repackedBlob(layer, form)) ??
+        (await this.#composeBlob(layer, form))
+      );
     });
   }
 
@@ -181,6 +192,22 @@ export class Layers {
     const index = await this.index(layer, { directories: false });
     for (const entry of index.within('')) if (isLater(entry, latest)) return true;
     return false;
+  }
+
+  /** From a blob of another form, whose files need not be hashed again. Not where a directory is the quicker source. */
+  async #repackedBlob(layer: Layer, form: BlobForm): Promise<LayerBlob | undefined> {
+    if (form.latest !== undefined) return undefined;
+    const known = await this.blobs.known(layer);
+    if (known === undefined) return undefined;
+    const isPlain = isCompressedBy(known.descriptor, { ...form, compression: 'none' });
+    if (!isPlain && (await this.#existingDirectory(layer)) !== undefined) return undefined;
+    return await this.blobs.repack(layer, known, form).catch((error: unknown) => {
+      // Damaged in the store: the layer may be there in yet another form.
+      if (hasCode(error, 'ERR_DIGEST_MISMATCH') || hasCode(error, 'ERR_LAYER_INVALID')) {
+        return undefined;
+      }
+      throw error;
+    });
   }
 
   async #composeBlob(layer: Layer, form: BlobForm): Promise<LayerBlob> {
