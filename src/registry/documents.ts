@@ -57,6 +57,21 @@ export function parseDocument(
 
 const INDEX_TYPES: readonly string[] = [MEDIA_TYPE.index, MEDIA_TYPE.dockerIndex];
 
+/** What `parseDocument()` reads; whatever else a descriptor names is a blob. */
+export const DOCUMENT_TYPES: readonly string[] = [
+  MEDIA_TYPE.index,
+  MEDIA_TYPE.manifest,
+  MEDIA_TYPE.dockerIndex,
+  MEDIA_TYPE.dockerManifest,
+];
+
+const MAX_DEPTH = 3;
+
+/** An index of indexes is legal; a tower of them is an attack. @throws ERR_IMAGE_INVALID */
+export function checkDepth(depth: number, name: string): void {
+  if (depth > MAX_DEPTH) throw invalid(name, 'Its indexes are nested too deeply.');
+}
+
 /** A layout's index.json: an index whose media type goes without saying. @throws ERR_IMAGE_INVALID */
 export function parseLayoutIndex(bytes: Uint8Array, name: string): Index {
   const document = parseDocument({ mediaType: MEDIA_TYPE.index, bytes }, name);

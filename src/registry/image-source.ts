@@ -1,11 +1,11 @@
 /** Where base images come from, whatever is behind it: a registry or a directory. */
 
 import { TsbuildError } from '../errors.ts';
-import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import type { ImageConfig, Index, Manifest } from '../oci/image.ts';
 import { formatPlatform, matchPlatform, type Platform } from '../oci/platform.ts';
-import { invalid, parseConfig, parseDocument } from './documents.ts';
+import { checkDepth, DOCUMENT_TYPES, invalid, parseConfig, parseDocument } from './documents.ts';
 
 /** An image's documents, verified. Its layers are still where they were. */
 export interface PulledImage {
@@ -53,8 +53,6 @@ export interface Document {
 export const MAX_MANIFEST = 4 * 1024 * 1024;
 /** Ten times the largest config seen in the wild. */
 export const MAX_CONFIG = 16 * 1024 * 1024;
-/** An index of indexes is legal; a tower of them is an attack. */
-const MAX_DEPTH = 3;
 
 /**
  * 1. Read the named document. 2. While it is an index, go to its best match for the platform (MP-3).
@@ -69,8 +67,8 @@ export async function readImage(reader: DocumentReader, platform: Platform): Pro
     size: root.bytes.length,
   };
   const rootDigest = descriptor.digest;
-  for (let depth = 0; parsed.kind === 'index'; depth++) {
-    if (depth === MAX_DEPTH) throw invalid(reader.name, 'Its indexes are nested too deeply.');
+  for (let depth = 1; parsed.kind === 'index'; depth++) {
+    checkDepth(depth, reader.name);
     descriptor = choosePlatform(parsed.index, platform, reader.name);
     const bytes = await reader.document(descriptor, MAX_MANIFEST);
     parsed = parseDocument({ mediaType: descriptor.mediaType, bytes }, reader.name);
@@ -112,15 +110,8 @@ export function choosePlatform(index: Index, platform: Platform, name: string): 
   });
 }
 
-const IMAGE_TYPES: readonly string[] = [
-  MEDIA_TYPE.manifest,
-  MEDIA_TYPE.dockerManifest,
-  MEDIA_TYPE.index,
-  MEDIA_TYPE.dockerIndex,
-];
-
 /** Attestations stand in the index as manifests for the platform "unknown/unknown" (ATT). */
 function isImage(descriptor: Descriptor): boolean {
-  if (!IMAGE_TYPES.includes(descriptor.mediaType)) return false;
+  if (!DOCUMENT_TYPES.includes(descriptor.mediaType)) return false;
   return descriptor.annotations?.['vnd.docker.reference.type'] === undefined;
 }

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { digestOf, verifyBytes, verifyStream } from '../oci/digest.ts';
 import { normalizePlatform, type Platform } from '../oci/platform.ts';
-import { invalid, parseConfig, parseDocument } from './documents.ts';
+import { checkDepth, invalid, parseConfig, parseDocument } from './documents.ts';
 import { MAX_CONFIG, MAX_MANIFEST } from './image-source.ts';
 import {
   blobPath,
@@ -27,9 +27,6 @@ export interface LayoutImage {
   readonly blobs: readonly { readonly descriptor: Descriptor; readonly path: string }[];
 }
 
-/** An index of indexes is legal; a tower of them is an attack. */
-const MAX_DEPTH = 3;
-
 /**
  * The images that a name stands for, in the order of their index; of indexes in it in the order of these.
  * @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID, ERR_DIGEST_MISMATCH
@@ -47,7 +44,7 @@ export async function readLayoutImages(location: LayoutLocation): Promise<readon
     named: Descriptor | undefined,
     depth: number,
   ): Promise<readonly LayoutImage[]> => {
-    if (depth > MAX_DEPTH) throw invalid(name, 'Its indexes are nested too deeply.');
+    checkDepth(depth, name);
     const parsed = parseDocument(document, name);
     if (parsed.kind === 'index') {
       const images: LayoutImage[] = [];

@@ -1,14 +1,11 @@
 /** All documents of a name, for who wants every platform of it. */
 
-import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';
-import { invalid, parseDocument } from './documents.ts';
+import { checkDepth, DOCUMENT_TYPES, parseDocument } from './documents.ts';
 import { type Document, MAX_CONFIG, MAX_MANIFEST } from './image-source.ts';
 import { type DocumentCache, type PullOptions, pullDocument, rootOnce } from './pull.ts';
-
-/** An index of indexes is legal; a tower of them is an attack. */
-const MAX_DEPTH = 3;
 
 /**
  * Fetches a name's index, manifests and configs into `documents`, and tells the digest that the name stands
@@ -20,7 +17,7 @@ export async function pullDocuments(
 ): Promise<Digest> {
   const name = familiarName(reference);
   const fetchAll = async ({ mediaType, bytes }: Document, depth: number): Promise<void> => {
-    if (depth > MAX_DEPTH) throw invalid(name, 'Its indexes are nested too deeply.');
+    checkDepth(depth, name);
     const parsed = parseDocument({ mediaType, bytes }, name);
     if (parsed.kind === 'manifest') {
       await pullDocument(reference, parsed.manifest.config, MAX_CONFIG, options);
@@ -36,13 +33,6 @@ export async function pullDocuments(
   return digestOf(root.bytes);
 }
 
-const DOCUMENTS: readonly string[] = [
-  MEDIA_TYPE.index,
-  MEDIA_TYPE.manifest,
-  MEDIA_TYPE.dockerIndex,
-  MEDIA_TYPE.dockerManifest,
-];
-
 function isDocument({ mediaType }: Descriptor): boolean {
-  return DOCUMENTS.includes(mediaType);
+  return DOCUMENT_TYPES.includes(mediaType);
 }

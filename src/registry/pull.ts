@@ -2,12 +2,12 @@
 
 import { hasCode, TsbuildError } from '../errors.ts';
 import { isConnectionCut, type RetryBudget } from '../http/retry.ts';
-import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf, isDigest, parseDigest, verifyBytes } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { familiarName, formatReference, type Reference } from '../oci/reference.ts';
 import type { RegistryClient } from './client.ts';
-import { invalid } from './documents.ts';
+import { DOCUMENT_TYPES, invalid } from './documents.ts';
 import { connectionFailure } from './failures.ts';
 import { fetchBlob } from './fetch-blob.ts';
 import {
@@ -68,20 +68,13 @@ export async function pullDocument(
 ): Promise<Uint8Array> {
   const cached = await options.documents?.get(descriptor.digest);
   if (cached !== undefined && digestOf(cached) === descriptor.digest) return cached;
-  const isConfig = !MANIFEST_TYPES.includes(descriptor.mediaType);
+  const isConfig = !DOCUMENT_TYPES.includes(descriptor.mediaType);
   const path = `${isConfig ? 'blobs' : 'manifests'}/${descriptor.digest}`;
   const verify = (_: HttpResponse, bytes: Uint8Array): void => verifyBytes(bytes, descriptor);
   const { bytes } = await getDocument(reference, path, { limit, verify, ...options });
   await options.documents?.put(descriptor.digest, bytes);
   return bytes;
 }
-
-const MANIFEST_TYPES: readonly string[] = [
-  MEDIA_TYPE.index,
-  MEDIA_TYPE.manifest,
-  MEDIA_TYPE.dockerIndex,
-  MEDIA_TYPE.dockerManifest,
-];
 
 /** By client, which lasts for one build, and name. */
 const ROOTS = new WeakMap<RegistryClient, Map<string, Promise<Document>>>();
@@ -202,7 +195,7 @@ async function get(
   path: string,
   { client, signal, method = 'GET', budget, isOrigin = false }: GetOptions,
 ): Promise<HttpResponse> {
-  const headers = { accept: MANIFEST_TYPES.join(', ') };
+  const headers = { accept: DOCUMENT_TYPES.join(', ') };
   try {
     return await client.request({
       ...{ method, reference, path, headers, access: 'pull', isOrigin, signal },

@@ -1,8 +1,8 @@
 /** What is to be pushed, from a layout directory: the store is one. */
 
-import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf, verifyBytes } from '../oci/digest.ts';
-import { invalid, parseDocument } from './documents.ts';
+import { checkDepth, DOCUMENT_TYPES, parseDocument } from './documents.ts';
 import { MAX_MANIFEST } from './image-source.ts';
 import {
   blobPath,
@@ -29,9 +29,6 @@ export interface PushManifest {
   readonly bytes: Uint8Array;
 }
 
-/** An index of indexes is legal; a tower of them is an attack. */
-const MAX_DEPTH = 3;
-
 /**
  * Reads the documents of an image and verifies them. `origins`: repositories (`registry/repository`) that
  * blobs came from, by digest. @throws ERR_IMAGE_NOT_FOUND, ERR_IMAGE_INVALID, ERR_DIGEST_MISMATCH
@@ -49,12 +46,12 @@ export async function readContent(
     document: { readonly mediaType: string | undefined; readonly bytes: Uint8Array },
     depth: number,
   ): Promise<Descriptor> => {
-    if (depth > MAX_DEPTH) throw invalid(name, 'Its indexes are nested too deeply.');
+    checkDepth(depth, name);
     const { bytes } = document;
     const parsed = parseDocument(document, name);
     const children = parsed.kind === 'index' ? parsed.index.manifests : [];
     for (const child of children) {
-      if (!MANIFEST_TYPES.includes(child.mediaType)) addBlob(child);
+      if (!DOCUMENT_TYPES.includes(child.mediaType)) addBlob(child);
       else await add({ mediaType: child.mediaType, bytes: await read(child) }, depth + 1);
     }
     if (parsed.kind === 'manifest') {
@@ -78,10 +75,3 @@ export async function readContent(
   const descriptor = await add(await rootDocument(location), 0);
   return { descriptor, manifests: [...manifests.values()], blobs: [...blobs.values()] };
 }
-
-const MANIFEST_TYPES: readonly string[] = [
-  MEDIA_TYPE.index,
-  MEDIA_TYPE.manifest,
-  MEDIA_TYPE.dockerIndex,
-  MEDIA_TYPE.dockerManifest,
-];
