@@ -58,7 +58,16 @@ export async function startDockerRegistry(
   await writeFile(config, JSON.stringify(settings));
   const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
   const ended = once(child, 'exit');
-  await waitUntilReady(address, () => child.exitCode !== null);
+  const close = async (): Promise<void> => {
+    child.kill();
+    await ended;
+  };
+  try {
+    await waitUntilReady(address, () => child.exitCode !== null);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     address,
     push: async ({ folder: layout, reference }) => {
@@ -67,15 +76,15 @@ export async function startDockerRegistry(
       await run('skopeo', ['copy', '--dest-tls-verify=false', `oci:${layout}:latest`, target]);
       return name;
     },
-    close: async () => {
-      child.kill();
-      await ended;
-    },
+    close,
   };
 }
 
+/** A minute, on a machine that has other things to do. */
+const ATTEMPTS = 1200;
+
 async function waitUntilReady(address: string, hasEnded: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 100 && !hasEnded(); attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS && !hasEnded(); attempt++) {
     try {
       const [host = '', port] = address.split(':');
       const socket = connect(Number(port), host);
