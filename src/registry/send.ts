@@ -98,6 +98,7 @@ async function firstThatSpeaks(
     signal.throwIfAborted();
     if (first !== undefined) {
       if (isNoTls(error)) return first;
+      first.response.body.destroy();
       throw error;
     }
     throw isConnectionCut(error) && !isConnectionCut(failure) ? error : failure;
