@@ -35,7 +35,8 @@ export const RUN_FLAGS: Readonly<Record<string, string>> = {
   '--dns <address>': 'what RUN asks for names (default: as this machine)',
   '--dns-search <domain>': 'a domain that RUN searches for names; "." for none',
   '--dns-option <option>': 'an option of /etc/resolv.conf in RUN',
-  '--allow <entitlement>': 'network.host, security.insecure or device[=name] for RUN; buildx.local.delete',
+  '--allow <entitlement>':
+    'network.host, security.insecure or device[=name] for RUN; buildx.local.delete',
   '--device <device>': 'a device of every RUN: /dev/NAME[:PATH], or a CDI name',
   '--cdi-config-dir <directory>': 'where CDI specs are, besides /etc/cdi and /var/run/cdi',
   '--shm-size <size>': 'the size of /dev/shm in RUN, e.g. 64m',
