@@ -6,7 +6,6 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { makeDirectory } from '../../cache/index.ts';
 import { TsbuildError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
@@ -71,10 +70,13 @@ async function unpack(archive: string, directory: string, signal: AbortSignal): 
   const files = new Map<string, UnpackedFile>();
   const links = new Map<string, string>();
   const reader = tar.extract();
+  const gunzip = (await isGzip(archive)) ? await createUnpacker() : undefined;
+  // Nothing is waited for before somebody listens: a stream that fails alone ends the process.
   const source = createReadStream(archive, { highWaterMark: READ_BUFFER });
-  const reading = (await isGzip(archive))
-    ? pipeline(source, createGunzip({ chunkSize: READ_BUFFER }), reader, { signal })
-    : pipeline(source, reader, { signal });
+  const reading =
+    gunzip === undefined
+      ? pipeline(source, reader, { signal })
+      : pipeline(source, gunzip, reader, { signal });
   // Its failure is that of the entries, too.
   reading.catch(() => undefined);
   for await (const entry of reader) {
@@ -123,6 +125,12 @@ async function isGzip(archive: string): Promise<boolean> {
   } finally {
     await file.close();
   }
+}
+
+/** Few builds unpack anything: the module is loaded for those that do. */
+async function createUnpacker(): Promise<Transform> {
+  const { createGunzip } = await import('node:zlib');
+  return createGunzip({ chunkSize: READ_BUFFER });
 }
 
 /** Without `.`, `..` and doubled slashes. */
