@@ -1,7 +1,6 @@
 /** A file of a server: redirects followed, credentials left behind where they lead to another. */
 
 import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { discardBody, type HttpResponse, type Transport } from '../http/transport.ts';
 
 export interface HttpGet {
@@ -57,7 +56,8 @@ function opened({ status, headers, body }: HttpResponse): HttpFile {
     body.destroy();
     throw new Error('the server compresses in a way that it was not asked for');
   }
-  const unpacked = createGunzip();
+  // Few builds need the module, and the body may fail while it is waited for.
+  const unpacked = process.getBuiltinModule('node:zlib').createGunzip();
   // pipe() alone would leave the one open when the other breaks.
   body.on('error', (error) => unpacked.destroy(error));
   unpacked.on('close', () => body.destroy());
