@@ -25,7 +25,7 @@ import { hexOf } from './oci/digest.ts';
 import { formatAll } from './oci/platform.ts';
 import { formatReference, type Reference } from './oci/reference.ts';
 import type { BuildPlan, PlannedStage } from './plan/step.ts';
-import { openContextFiles, openImageFiles } from './solve/image-files.ts';
+import { type ImageFiles, openContextFiles, openImageFiles } from './solve/image-files.ts';
 import type { BaseImage, Layer } from './solve/layer.ts';
 import type { LayerBlob } from './solve/layer-blobs.ts';
 import { givenSecrets } from './solve/secret-guard.ts';
@@ -194,7 +194,7 @@ export class Attestor {
 
   /** The image, then the stages and the context that the Dockerfile wants scanned (ATT-10). */
   async #scan(plan: BuildPlan<BaseImage>): Promise<readonly NamedScan[]> {
-    const { session, progress, request, input } = this.#work;
+    const { session, progress, request, input, signal } = this.#work;
     const { layers } = session;
     const where = request.platforms.length > 1 ? `[${formatAll(plan.platform)}] ` : '';
     const reporter = progress.start({ name: `${where}generating sbom`, location: undefined });
@@ -202,7 +202,7 @@ export class Attestor {
     const scanStage = async (stage: PlannedStage<BaseImage>): Promise<Scan> => {
       const list = this.#solved.stages.get(stage)?.layers ?? [];
       return await rememberScan(list, session.store, async () =>
-        scanPackages({ ...(await openImageFiles(list, layers)), temporary }),
+        scanPackages({ ...untilAborted(await openImageFiles(list, layers), signal), temporary }),
       );
     };
     try {
@@ -213,7 +213,7 @@ export class Attestor {
         found.push({ scan: await scanStage(stage), part });
       }
       if (isTrue(this.#argument(target, SCAN_CONTEXT) ?? '')) {
-        const files = openContextFiles(await input.scan(), layers);
+        const files = untilAborted(openContextFiles(await input.scan(), layers), signal);
         const scan = await scanPackages({ ...files, temporary });
         found.push({ scan, part: CONTEXT });
       }
@@ -239,6 +239,17 @@ export class Attestor {
   #argument({ args }: PlannedStage<BaseImage>, name: string): string | undefined {
     return args.findLast((arg) => arg.name === name)?.value ?? this.#work.options.buildArgs?.[name];
   }
+}
+
+/** An image may have a list for each of many thousand packages. */
+function untilAborted({ tree, read }: ImageFiles, signal: AbortSignal): ImageFiles {
+  return {
+    tree,
+    read: async (path) => {
+      signal.throwIfAborted();
+      return await read(path);
+    },
+  };
 }
 
 /** To look into layers that have no directory, they must be unpacked: once for each image. */

@@ -182,6 +182,19 @@ describe('scanPackages()', () => {
     });
   });
 
+  it('rejects with what reading an image rejects with, beside a database, too', async () => {
+    const path = 'var/lib/rpm/rpmdb.sqlite';
+    const bytes = await rpmDatabase([]);
+    const reason = new Error('aborted');
+    const scanning = scanPackages({
+      tree: new ImageTree([layerOf(file(path, String(bytes)))]),
+      read: async (asked) =>
+        await (asked === path ? Promise.resolve(bytes) : Promise.reject(reason)),
+      temporary: () => assert.fail('nothing is written'),
+    });
+    await assert.rejects(scanning, reason);
+  });
+
   it('ends with whatever an image has in its lists', async () => {
     const blanks = ' '.repeat(1_000_000);
     const scan = await scanned({

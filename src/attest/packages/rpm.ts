@@ -30,11 +30,11 @@ export const rpm: PackageReader = {
 
 /** SQLite reads files alone, and may want to write beside them. */
 async function readHeaders(list: PackageList): Promise<readonly RpmHeader[]> {
+  // What was written last may be in there alone.
+  const log = await list.read(`${list.path}-wal`);
   const path = list.temporary();
   try {
     await writeFile(path, list.bytes);
-    // What was written last may be in there alone.
-    const log = await list.read(`${list.path}-wal`);
     if (log !== undefined) await writeFile(`${path}-wal`, log);
     const { DatabaseSync } = await import('node:sqlite');
     const database = new DatabaseSync(path, { readOnly: false });
