@@ -182,6 +182,19 @@ describe('scanPackages()', () => {
     });
   });
 
+  it('runs no query of an image: packages of rpm are a table', async () => {
+    const view = await withDirectory(async (folder) => {
+      const path = join(folder, 'rpmdb.sqlite');
+      const database = new DatabaseSync(path);
+      database.exec('CREATE VIEW Packages AS SELECT 1 AS hnum, NULL AS blob');
+      database.close();
+      return await readFile(path);
+    });
+    const { packages, notes } = await scanned({ 'var/lib/rpm/rpmdb.sqlite': view });
+    assert.deepEqual(packages, []);
+    assert.match(notes[0] ?? '', /it has no table of packages/);
+  });
+
   it('rejects with what reading an image rejects with, beside a database, too', async () => {
     const path = 'var/lib/rpm/rpmdb.sqlite';
     const bytes = await rpmDatabase([]);

@@ -12,6 +12,9 @@ import {
 import { readRpmHeader, type RpmHeader } from './rpm-header.ts';
 
 const MAGIC = 'SQLite format 3\0';
+/** Images come from anywhere: a view could be a query without end, which no signal stops. */
+const IS_TABLE =
+  "SELECT 1 FROM sqlite_schema WHERE name = 'Packages' COLLATE NOCASE AND type = 'table' AND rootpage > 0";
 
 export const rpm: PackageReader = {
   lists: /^(?:var\/lib|usr\/lib\/sysimage)\/rpm\/(?:rpmdb\.sqlite|Packages|Packages\.db)$/,
@@ -39,6 +42,8 @@ async function readHeaders(list: PackageList): Promise<readonly RpmHeader[]> {
     const { DatabaseSync } = await import('node:sqlite');
     const database = new DatabaseSync(path, { readOnly: false });
     try {
+      const isTable = database.prepare(IS_TABLE).get() !== undefined;
+      if (!isTable) throw new Error('it has no table of packages');
       const rows = database.prepare('SELECT blob FROM Packages ORDER BY hnum').all();
       return rows.flatMap(({ blob }) =>
         blob instanceof Uint8Array ? [readRpmHeader(Buffer.from(blob))] : [],
