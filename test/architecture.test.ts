@@ -166,6 +166,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/request.ts',
     'src/push-image.ts',
   ],
+  'src/join': ['src/errors.ts', 'src/oci', 'src/registry', 'src/solve', 'src/export'],
   'src/create-index.ts': [
     'src/errors.ts',
     'src/oci',
@@ -173,7 +174,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'src/solve',
     'src/progress',
     'src/export',
+    'src/join',
     'src/options.ts',
+    'src/outputs.ts',
+    'src/push-output.ts',
     'src/request.ts',
   ],
   'src/finishing.ts': [

@@ -7,8 +7,10 @@ export interface IndexFlags {
   readonly sources: readonly string[];
   readonly tags: readonly string[];
   readonly outputs: readonly string[];
+  readonly push: boolean;
   readonly platform: string | undefined;
   readonly allowFewer: boolean;
+  readonly insecureRegistries: readonly string[];
   readonly quiet: boolean;
 }
 
@@ -16,17 +18,21 @@ export type IndexCommand =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'index'; readonly flags: IndexFlags };
 
-const HELP = `Usage: tsbuild index create [flags] -o type=oci,dest=FILE SOURCE…
+const HELP = `Usage: tsbuild index create [flags] -t NAME --push SOURCE…
+       tsbuild index create [flags] -o type=oci,dest=FILE SOURCE…
 
-Joins images that were built apart into one index: a SOURCE is a layout directory or an archive,
-PATH[:TAG]. Refuses two images for one platform, and to replace an image that has more platforms.
-"tsbuild push oci:FILE NAME" pushes the index.
+Joins images that were built apart into one index: a SOURCE is NAME[:TAG][@DIGEST] or docker://NAME,
+an image of a registry, or PATH[:TAG], a layout directory or an archive. Refuses two images for one
+platform, and to replace an image that has more platforms. Layers that the registry has stay there.
 
 Options:
   -t, --tag <name>       a name of the index
-  -o, --output <output>  type=oci,dest=FILE or type=oci,tar=false,dest=DIRECTORY
+  --push                 push it under its names: images first, the tag last
+  -o, --output <output>  type=oci,dest=FILE, type=oci,tar=false,dest=DIRECTORY or type=registry,name=NAME
   --platform <platform>  the platforms that there must be, with commas, in this order
   --allow-fewer          replace an image that has more platforms
+  --insecure-registry <host>
+                         HOST[:PORT] or network for which HTTP and any certificate will do
   -q, --quiet            print nothing but the digest
   -h, --help             print this help
 `;
@@ -46,7 +52,9 @@ export function parseIndexArgs(argv: readonly string[]): IndexCommand {
   const { flags, positionals } = normalizeArgv(argv, [
     { long: '--tag', short: '-t', takes: 'value' },
     { long: '--output', short: '-o', takes: 'value' },
+    { long: '--push', short: undefined, takes: 'nothing' },
     { long: '--platform', short: undefined, takes: 'value' },
+    { long: '--insecure-registry', short: undefined, takes: 'value' },
     { long: '--allow-fewer', short: undefined, takes: 'nothing' },
     { long: '--quiet', short: '-q', takes: 'nothing' },
     { long: '--help', short: '-h', takes: 'nothing' },
@@ -60,8 +68,10 @@ export function parseIndexArgs(argv: readonly string[]): IndexCommand {
       sources: positionals,
       tags: all('--tag'),
       outputs: all('--output'),
+      push: flags.includes('--push'),
       platform: all('--platform').join(',') || undefined,
       allowFewer: flags.includes('--allow-fewer'),
+      insecureRegistries: all('--insecure-registry'),
       quiet: flags.includes('--quiet'),
     },
   };

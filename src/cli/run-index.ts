@@ -10,10 +10,10 @@ import { writeOut } from './write-out.ts';
 /** Never rejects: a failure is on stderr, and in the exit code. */
 export async function runIndex(flags: IndexFlags, environment: Environment): Promise<number> {
   return await runReported(environment, async (signal) => {
-    const { store } = readSettings(environment);
+    const { helper: _, ...settings } = readSettings(environment);
     const { platform, quiet, ...given } = flags;
     const created = await createIndex({
-      ...{ ...given, store, signal, stdout: process.stdout },
+      ...{ ...settings, ...given, signal, stdout: process.stdout },
       ...(platform !== undefined && { platform }),
       ...(!quiet && { onEvent: plainProgress((text) => process.stderr.write(text)) }),
     });

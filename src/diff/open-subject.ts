@@ -6,7 +6,9 @@ import { unpackImage } from '../export/index.ts';
 import { familiarName, formatReference, type Reference } from '../oci/reference.ts';
 import type { Progress } from '../progress/progress.ts';
 import {
+  type ImagePlace,
   type LayoutLocation,
+  locateImage,
   pullDocuments,
   readContent,
   readLayoutImages,
@@ -16,7 +18,6 @@ import { documentsIn } from '../solve/images.ts';
 import type { Session } from '../solve/session.ts';
 import { dockerSubject } from './docker-subject.ts';
 import { type FetchBlob, layoutSubject } from './layout-subject.ts';
-import { type ImagePlace, locateImage } from './locate.ts';
 import type { Subject } from './subject.ts';
 
 export interface OpenWork {

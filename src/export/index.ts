@@ -8,7 +8,7 @@ export {
 } from './annotations.ts';
 export { writeArchive } from './archive.ts';
 export type { Engine } from './engine.ts';
-export type { ExportImage, ExportOptions, ExportResult } from './export-result.ts';
+export type { ExportBlob, ExportImage, ExportOptions, ExportResult } from './export-result.ts';
 export { splitFields } from './csv.ts';
 export { writeDirectory } from './directory.ts';
 export { replacedEntries, writeLayout } from './layout.ts';

@@ -12,6 +12,7 @@ export {
   layoutSource,
   parseLayoutLocation,
 } from './layout-source.ts';
+export { type ImagePlace, locateImage } from './locate-image.ts';
 export { type DocumentCache, registrySource, resolveImage } from './pull.ts';
 export { pullDocuments } from './pull-documents.ts';
 export {

@@ -28,6 +28,8 @@ export interface DocumentCache {
 export interface PullOptions {
   readonly client: RegistryClient;
   readonly documents?: DocumentCache | undefined;
+  /** No mirror is asked: what a tag stands for now counts. */
+  readonly isOrigin?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -84,10 +86,10 @@ const ROOTS = new WeakMap<RegistryClient, Map<string, Promise<Document>>>();
  * platforms have the same image.
  */
 export async function rootOnce(reference: Reference, options: PullOptions): Promise<Document> {
-  const { client, signal } = options;
+  const { client, isOrigin = false, signal } = options;
   const known = ROOTS.get(client) ?? new Map<string, Promise<Document>>();
   ROOTS.set(client, known);
-  const name = formatReference(reference);
+  const name = `${formatReference(reference)} ${isOrigin}`;
   for (;;) {
     const running = known.get(name);
     if (running === undefined) break;
@@ -160,11 +162,15 @@ async function getDocument(
   path: string,
   { limit, verify, ...options }: DocumentOptions,
 ): Promise<{ response: HttpResponse; bytes: Uint8Array }> {
-  const { client, signal } = options;
+  const { client, isOrigin = false, signal } = options;
   const name = familiarName(reference);
   const budget = client.openBudget();
   for (let damaged = 0; ; ) {
-    const response = await get(reference, path, { ...options, budget, isOrigin: damaged > 0 });
+    const response = await get(reference, path, {
+      ...options,
+      budget,
+      isOrigin: isOrigin || damaged > 0,
+    });
     try {
       const bytes = await readBody(response.body, limit + 1);
       if (bytes.length > limit) {
@@ -187,7 +193,6 @@ async function getDocument(
 interface GetOptions extends PullOptions {
   readonly method?: 'GET' | 'HEAD';
   readonly budget?: RetryBudget;
-  readonly isOrigin?: boolean;
 }
 
 async function get(

@@ -4,8 +4,17 @@ import { hasCode } from '../../src/errors.ts';
 
 describe('tsbuild index create', () => {
   it('takes sources, names, outputs, and the platforms that there must be (T-35)', () => {
-    const line = '-t a:1 --tag=b -o type=oci,dest=x --platform linux/amd64 --platform linux/arm64';
-    const argv = ['index', 'create', ...line.split(' '), '--allow-fewer', 'one.tar', 'two'];
+    const line =
+      '-t a:1 --tag=b -o type=oci,dest=x --platform linux/amd64 --platform linux/arm64 --insecure-registry reg:5000';
+    const argv = [
+      'index',
+      'create',
+      ...line.split(' '),
+      '--allow-fewer',
+      '--push',
+      'one.tar',
+      'two',
+    ];
     assert.deepEqual(parseArgs(argv), {
       kind: 'index',
       flags: {
@@ -14,6 +23,8 @@ describe('tsbuild index create', () => {
         outputs: ['type=oci,dest=x'],
         platform: 'linux/amd64,linux/arm64',
         allowFewer: true,
+        push: true,
+        insecureRegistries: ['reg:5000'],
         quiet: false,
       },
     });

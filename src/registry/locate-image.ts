@@ -1,11 +1,11 @@
-/** What a user calls an image: a path, a name in the store, a name in a registry. Pure but for looking. */
+/** What a user calls an image: a path, a name in the store, a name in a registry. */
 
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TsbuildError } from '../errors.ts';
 import { type Digest, isDigest, parseDigest } from '../oci/digest.ts';
 import { parseReference, type Reference } from '../oci/reference.ts';
-import { parseLayoutLocation } from '../registry/index.ts';
+import { parseLayoutLocation } from './layout-source.ts';
 
 export type ImagePlace =
   | {
@@ -61,7 +61,7 @@ async function pathOf(text: string): Promise<Extract<ImagePlace, { readonly kind
 
 function noPath(): TsbuildError {
   return new TsbuildError('ERR_REFERENCE_INVALID', {
-    message: 'Cannot compare an image without a name',
+    message: 'Cannot use an image without a name',
     details: { reference: '' },
     hint: 'Name a layout, an archive, or an image.',
   });
