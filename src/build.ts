@@ -2,8 +2,8 @@
 
 import { type Dockerfile, type LintWarning, parseDockerfile, readSkips } from '../parser/index.ts';
 import { lintBuild } from './check.ts';
-import { finish } from './finish.ts';
-import { blobFormOf } from './finish-image.ts';
+import { finish } from './finish/finish.ts';
+import { blobFormOf } from './finish/finish-image.ts';
 import type { BuildOptions, BuildResult } from './options.ts';
 import type { ScannedContext } from './context/scanned-context.ts';
 import type { BuildPlan } from './plan/step.ts';
@@ -22,7 +22,7 @@ import { solve } from './solve/solve.ts';
 import { type Input, withInput } from './input.ts';
 import { findNamedEpoch } from './named-epoch.ts';
 import { planPlatforms } from './platforms.ts';
-import { earlyPush } from './push-output.ts';
+import { earlyPush } from './finish/push-output.ts';
 import { readRequest, type Request } from './request.ts';
 import type { SandboxOptions } from './solve/step-context.ts';
 

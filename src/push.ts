@@ -9,7 +9,7 @@ import { type Digest, parseDigest } from './oci/digest.ts';
 import { familiarName, formatReference, parseReference, type Reference } from './oci/reference.ts';
 import type { BuildOptions } from './options.ts';
 import { Progress } from './progress/progress.ts';
-import { storedContent } from './push-image.ts';
+import { storedContent } from './finish/push-image.ts';
 import { parseLayoutLocation, type PushContent, readContent } from './registry/index.ts';
 import { openRequestSession, thisMachine } from './request.ts';
 import type { Session } from './solve/session.ts';

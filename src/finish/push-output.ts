@@ -1,13 +1,13 @@
 /** `type=image` and `type=registry`: what a name stands for in the store, and pushing it. */
 
-import { type ExportResult, type ImageForm, type RegistryOutput } from './export/index.ts';
-import type { Digest } from './oci/digest.ts';
-import { formatReference, type Reference } from './oci/reference.ts';
+import { type ExportResult, type ImageForm, type RegistryOutput } from '../export/index.ts';
+import type { Digest } from '../oci/digest.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
 import { pushImage, type PushImageOptions } from './push-image.ts';
-import type { PushDestination, Pusher } from './registry/index.ts';
-import type { Request } from './request.ts';
-import type { LayerBlob } from './solve/layer-blobs.ts';
-import type { Session } from './solve/session.ts';
+import type { PushDestination, Pusher } from '../registry/index.ts';
+import type { Request } from '../request.ts';
+import type { LayerBlob } from '../solve/layer-blobs.ts';
+import type { Session } from '../solve/session.ts';
 
 /** Puts an image's documents into the store, and its names: `tsbuild push` knows by these what to push (T-59). */
 export async function rememberImage(

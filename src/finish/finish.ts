@@ -1,16 +1,16 @@
 /** What comes after solving: the images in each form that is wanted, the outputs, the answer. */
 
-import { isAttested } from './attest/requests.ts';
-import { type ImageForm, nameOfOutput, type OutputSpec, writeOutput } from './export/index.ts';
-import { TsbuildError } from './errors.ts';
+import { isAttested } from '../attest/requests.ts';
+import { type ImageForm, nameOfOutput, type OutputSpec, writeOutput } from '../export/index.ts';
+import { TsbuildError } from '../errors.ts';
 import { type FinishedForm, finishImages } from './finish-image.ts';
 import type { Finishing, Solved } from './finishing.ts';
 import type { Attestor } from './attestor.ts';
-import { formatReference, type Reference } from './oci/reference.ts';
-import type { BuildResult } from './options.ts';
-import type { StepReporter } from './progress/progress.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+import type { BuildResult } from '../options.ts';
+import type { StepReporter } from '../progress/progress.ts';
 import { namesOf, pushOutput, rememberImage } from './push-output.ts';
-import type { Request } from './request.ts';
+import type { Request } from '../request.ts';
 import { writeFiles } from './write-files.ts';
 
 /**

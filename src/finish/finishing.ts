@@ -1,13 +1,13 @@
 /** What there is when a build's steps are done, and what the rest of it works with. */
 
-import type { Input } from './input.ts';
-import type { BuildOptions } from './options.ts';
-import type { BuildPlan } from './plan/step.ts';
-import type { Progress } from './progress/progress.ts';
-import type { Request } from './request.ts';
-import type { BaseImage } from './solve/layer.ts';
-import type { Session } from './solve/session.ts';
-import type { SolvedStages } from './solve/solve.ts';
+import type { Input } from '../input.ts';
+import type { BuildOptions } from '../options.ts';
+import type { BuildPlan } from '../plan/step.ts';
+import type { Progress } from '../progress/progress.ts';
+import type { Request } from '../request.ts';
+import type { BaseImage } from '../solve/layer.ts';
+import type { Session } from '../solve/session.ts';
+import type { SolvedStages } from '../solve/solve.ts';
 
 /** What a build has after solving. */
 export interface Solved {

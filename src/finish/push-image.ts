@@ -1,9 +1,9 @@
 /** Pushes an image of the store, and says how to finish when that fails. */
 
-import { hasCode, TsbuildError } from './errors.ts';
-import type { Digest } from './oci/digest.ts';
-import { MEDIA_TYPE } from './oci/descriptor.ts';
-import { familiarName, parseReference, type Reference } from './oci/reference.ts';
+import { hasCode, TsbuildError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
+import { MEDIA_TYPE } from '../oci/descriptor.ts';
+import { familiarName, parseReference, type Reference } from '../oci/reference.ts';
 import {
   type BlobFile,
   type OnStage,
@@ -11,8 +11,8 @@ import {
   type PushDestination,
   readContent,
   registrySource,
-} from './registry/index.ts';
-import type { Session } from './solve/session.ts';
+} from '../registry/index.ts';
+import type { Session } from '../solve/session.ts';
 
 export interface PushImageOptions {
   readonly session: Session;

@@ -14,22 +14,22 @@ import {
   type Scan,
   scanPackages,
   type Subject,
-} from './attest/index.ts';
-import { cacheKey, type JsonValue, type Store } from '../cache/index.ts';
+} from '../attest/index.ts';
+import { cacheKey, type JsonValue, type Store } from '../../cache/index.ts';
 import { gatherFacts } from './build-facts.ts';
-import { TsbuildError } from './errors.ts';
-import type { ExportImage, ImageForm } from './export/index.ts';
+import { TsbuildError } from '../errors.ts';
+import type { ExportImage, ImageForm } from '../export/index.ts';
 import type { Finishing, Solved } from './finishing.ts';
-import type { Descriptor } from './oci/descriptor.ts';
-import { hexOf } from './oci/digest.ts';
-import { formatAll } from './oci/platform.ts';
-import { formatReference, type Reference } from './oci/reference.ts';
-import type { BuildPlan, PlannedStage } from './plan/step.ts';
-import { type ImageFiles, openContextFiles, openImageFiles } from './solve/image-files.ts';
-import type { BaseImage, Layer } from './solve/layer.ts';
-import type { LayerBlob } from './solve/layer-blobs.ts';
-import { givenSecrets } from './solve/secret-guard.ts';
-import { checkAttestation } from './solve/secret-leaks.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { hexOf } from '../oci/digest.ts';
+import { formatAll } from '../oci/platform.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+import type { BuildPlan, PlannedStage } from '../plan/step.ts';
+import { type ImageFiles, openContextFiles, openImageFiles } from '../solve/image-files.ts';
+import type { BaseImage, Layer } from '../solve/layer.ts';
+import type { LayerBlob } from '../solve/layer-blobs.ts';
+import { givenSecrets } from '../solve/secret-guard.ts';
+import { checkAttestation } from '../solve/secret-leaks.ts';
 
 /** What one image has to be attested of. */
 export interface AttestedImage {

@@ -5,20 +5,20 @@ import {
   type ExportImage,
   type ExportResult,
   type ImageForm,
-} from './export/index.ts';
-import { forPlatform } from './errors.ts';
-import { formatAll } from './oci/platform.ts';
+} from '../export/index.ts';
+import { forPlatform } from '../errors.ts';
+import { formatAll } from '../oci/platform.ts';
 import type { Attestor, MadeAttestation } from './attestor.ts';
-import type { Reference } from './oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
 import type { Finishing, Solved } from './finishing.ts';
-import type { PlatformResult } from './options.ts';
-import type { BuildPlan } from './plan/step.ts';
-import { type AssembledImage, assembleImage, assembleIndex } from './solve/assemble.ts';
-import type { BlobForm } from './solve/blob-form.ts';
-import type { BaseImage } from './solve/layer.ts';
-import type { LayerBlob } from './solve/layer-blobs.ts';
-import { checkDocuments, locateLeak } from './solve/secret-leaks.ts';
-import type { SolvedStages } from './solve/solve.ts';
+import type { PlatformResult } from '../options.ts';
+import type { BuildPlan } from '../plan/step.ts';
+import { type AssembledImage, assembleImage, assembleIndex } from '../solve/assemble.ts';
+import type { BlobForm } from '../solve/blob-form.ts';
+import type { BaseImage } from '../solve/layer.ts';
+import type { LayerBlob } from '../solve/layer-blobs.ts';
+import { checkDocuments, locateLeak } from '../solve/secret-leaks.ts';
+import type { SolvedStages } from '../solve/solve.ts';
 
 /** How the images of a form are named and attested. */
 export interface Naming {

@@ -10,17 +10,17 @@ import {
   type MountedSecret,
   type StepFacts,
   uniqueMaterials,
-} from './attest/index.ts';
-import type { ContextSource } from './context/source.ts';
-import { redactUrl } from './context/url-credentials.ts';
-import type { Descriptor } from './oci/descriptor.ts';
-import { formatAll, type Platform } from './oci/platform.ts';
-import { parseReference } from './oci/reference.ts';
-import type { BuildOptions } from './options.ts';
-import type { BuildPlan, CopyOrigin, PlannedStage, RunStep, Step } from './plan/step.ts';
-import type { Request } from './request.ts';
-import type { BaseImage } from './solve/layer.ts';
-import { type FetchedMaterial, gitUri } from './solve/materials.ts';
+} from '../attest/index.ts';
+import type { ContextSource } from '../context/source.ts';
+import { redactUrl } from '../context/url-credentials.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { formatAll, type Platform } from '../oci/platform.ts';
+import { parseReference } from '../oci/reference.ts';
+import type { BuildOptions } from '../options.ts';
+import type { BuildPlan, CopyOrigin, PlannedStage, RunStep, Step } from '../plan/step.ts';
+import type { Request } from '../request.ts';
+import type { BaseImage } from '../solve/layer.ts';
+import { type FetchedMaterial, gitUri } from '../solve/materials.ts';
 
 /** What gathering needs to know of a build for one platform. */
 export interface BuildRecord {

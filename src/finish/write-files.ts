@@ -7,14 +7,14 @@ import {
   type TarOutput,
   writeDirectory,
   writeRootTar,
-} from './export/index.ts';
-import type { Subject } from './attest/index.ts';
+} from '../export/index.ts';
+import type { Subject } from '../attest/index.ts';
 import type { Attestor } from './attestor.ts';
-import { hasCode } from './errors.ts';
+import { hasCode } from '../errors.ts';
 import type { Finishing, Solved } from './finishing.ts';
-import { type RootFilesTarget, writeRootFiles } from './solve/root-files.ts';
-import type { ImageTree } from './tree/image-tree.ts';
-import { toText } from './tree/path.ts';
+import { type RootFilesTarget, writeRootFiles } from '../solve/root-files.ts';
+import type { ImageTree } from '../tree/image-tree.ts';
+import { toText } from '../tree/path.ts';
 
 /** @throws ERR_OUTPUT_FAILED */
 export async function writeFiles(
