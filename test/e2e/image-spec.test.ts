@@ -56,7 +56,7 @@ describe('the image-spec’s schemas', function () {
   this.timeout(60_000);
 
   for (const [title, rest, more] of CASES) {
-    it(`are passed by type=oci: ${title}`, async () => {
+    it(`are passed by type=oci, without a builder’s notes about layers: ${title} (LAY-4)`, async () => {
       await inContext(FILES, async (options) => {
         const layout = join(options.context, '../image');
         const output = `type=oci,tar=false,dest=${layout}${rest}`;

@@ -38,7 +38,7 @@ for (const kind of ['root', 'user'] as const) {
       assert.equal((await build('FROM base\nRUN true\n')).diffIDs.at(-1), EMPTY_LAYER);
     });
 
-    test('has whiteouts for what it deleted, opaque directories for what it replaced', async () => {
+    test('has whiteouts for what it deleted, opaque directories for what it replaced, as OCI has them (LAY-2)', async () => {
       const { layers, lines } = await build(
         `FROM base
 RUN mkdir -p /keep/dir /again /folder && touch /keep/gone /keep/stays /keep/dir/gone /again/old /file /folder/x
@@ -58,6 +58,7 @@ RUN ls -A /keep /again /file; test -f /folder && echo file
         'keep/.wh.dir',
         'keep/.wh.gone',
       ]);
+      assert.doesNotMatch(JSON.stringify(layers), /overlay/, "the kernel's own marks stay here");
       assert.deepEqual(lines, ['/again:', 'new', '', '/file:', 'y', '', '/keep:', 'stays', 'file']);
     });
 

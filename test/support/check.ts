@@ -67,7 +67,11 @@ async function checkManifest(directory: string, descriptor: RawDescriptor): Prom
     return;
   }
   assertMediaType('config', document.config.mediaType);
-  for (const layer of document.layers) assertMediaType('layer', layer.mediaType);
+  for (const { mediaType, annotations = {} } of document.layers) {
+    assertMediaType('layer', mediaType);
+    const notes = Object.keys(annotations).filter((name) => /containerd|buildkit/.test(name));
+    assert.deepEqual(notes, [], "a builder's notes about layers");
+  }
   const text = (await checkBlob(directory, document.config)).toString();
   if (document.config.mediaType === EMPTY) {
     assert.equal(text, '{}');
