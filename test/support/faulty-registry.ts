@@ -66,8 +66,9 @@ export async function startFaultyRegistry(
   function choose(what: string): string | undefined {
     const row = rows.get(what) ?? 0;
     const isOver = injected.length >= faults || row >= MAX_ROW || random() < 0.5;
-    const fit = Object.keys(known).filter(
-      (name) => known[name]?.fits.test(what) === true && (kinds?.includes(name) ?? true),
+    const times = (name: string) => injected.filter((line) => line.startsWith(`${name} `)).length;
+    const fit = Object.entries(known).flatMap(([name, { fits, most = Infinity }]) =>
+      fits.test(what) && (kinds?.includes(name) ?? true) && times(name) < most ? [name] : [],
     );
     const name = isOver ? undefined : fit[Math.floor(random() * fit.length)];
     if (name === undefined) return undefined;
@@ -104,6 +105,8 @@ export interface Exchange {
 export interface Fault {
   /** `METHOD /path` of requests that it can befall. */
   readonly fits: RegExp;
+  /** How often in all, for one that others than the request notice. */
+  readonly most?: number;
   spoil(exchange: Exchange): Promise<void>;
 }
 
@@ -136,6 +139,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   refused: {
     fits: /^\w+ \/v2\//,
+    // Every request under way loses its token, and a client bears two refusals of one request.
+    most: 2,
     spoil: async (exchange) => {
       exchange.registry.revokeTokens();
       await send(exchange.response, await forward(exchange));
