@@ -55,13 +55,14 @@ export function uploadFaults(): Readonly<Record<string, Fault>> {
       spoil: async (exchange) => {
         const { url = '' } = exchange.request;
         const id = /uploads\/([^?]+)/.exec(url)?.[1] ?? '';
-        if (++expired <= 3) exchange.registry.uploads.open.delete(id);
+        if (++expired <= 2) exchange.registry.uploads.open.delete(id);
         await send(exchange.response, await forward(exchange));
       },
     },
-    // It says that it has more than there is.
+    // It says that it has more than there is, which makes it another upload that is begun anew.
     wrongOffset: {
       fits: QUESTIONS,
+      most: 1,
       spoil: async (exchange) => {
         const answer = await forward(exchange);
         const headers = { ...answer.headers, range: '0-999999999' };
