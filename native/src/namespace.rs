@@ -21,7 +21,8 @@ use rustix::fs::{CWD, Mode as Permissions, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, Signal, WaitOptions, getegid, geteuid, set_parent_process_death_signal, setsid, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getegid, geteuid, set_parent_process_death_signal,
+    setsid, waitpid,
 };
 use rustix::thread::{
     Gid, Uid, UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -77,14 +78,19 @@ fn wait_for(child: Pid) -> ! {
     loop {
         match waitpid(Some(child), WaitOptions::empty()) {
             Ok(Some((_, status))) => {
-                if let Some(signal) = status.terminating_signal().and_then(Signal::from_named_raw) {
-                    let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
-                }
+                end_by_signal_of(status);
                 std::process::exit(status.exit_status().unwrap_or(1))
             }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => std::process::exit(1),
         }
+    }
+}
+
+/// Whoever kills a process of the helper has killed the helper: no rung is refused for that.
+fn end_by_signal_of(status: WaitStatus) {
+    if let Some(signal) = status.terminating_signal().and_then(Signal::from_named_raw) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
     }
 }
 
@@ -109,7 +115,9 @@ fn enter_mapped(uid_map: &str, gid_map: &str) -> Result<(), Error> {
     }
     let mut report = Vec::new();
     let read = File::from(mapped).read_to_end(&mut report);
-    let _ = waitpid(Some(mapper), WaitOptions::empty());
+    if let Ok(Some((_, status))) = waitpid(Some(mapper), WaitOptions::empty()) {
+        end_by_signal_of(status);
+    }
     entered?;
     read.map_err(at("", Error::UserNamespace))?;
     if let Ok(error) = serde_json::from_slice::<HelperError>(&report) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -185,6 +185,23 @@ describe('a helper that cannot', () => {
     assert.equal(error?.step, 'IdMap');
     assert.match(error?.message ?? '', /newuidmap/);
     await helper.gone;
+  });
+
+  // With a reason, the rung would be refused, and the build would go on one below.
+  itUnless(whyNot('subids'))('map ids gives no reason when what maps them was killed', async () => {
+    await writeFile(join(directory, 'newuidmap'), '#!/bin/sh\nkill -9 $PPID\n', { mode: 0o755 });
+    const helper = startHelper({
+      mode: 'subids',
+      scratch: directory,
+      maps: ['0:4444:1,1:900000:1000', '0:4444:1,1:900000:1000'],
+      through: [
+        ...['setpriv', '--reuid=4444', '--regid=4444', '--clear-groups'],
+        ...['env', `PATH=${directory}:/usr/bin:/bin`],
+      ],
+      binary: copyBinary(directory),
+    });
+    const said = helper.hello.then(({ error }) => error?.step ?? 'hello');
+    assert.equal(await Promise.race([said, helper.gone.then(() => 'nothing')]), 'nothing');
   });
 });
 

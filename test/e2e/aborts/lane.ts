@@ -105,8 +105,11 @@ export class Lane {
     // Its control groups have nobody who could remove them before the next build.
     await this.assertClean({ groups: helper === undefined });
     if (answer.kind === 'built') return false;
-    const code = answer.kind === 'failed' ? answer.code : answer.kind;
-    assert.ok(TOLD.includes(code), JSON.stringify(answer));
+    assert.equal(
+      answer.kind === 'failed' && answer.code,
+      'ERR_HELPER_FAILED',
+      JSON.stringify(answer),
+    );
     return true;
   }
 
@@ -262,13 +265,3 @@ function kill(pid: number): void {
     // It was faster, and has ended.
   }
 }
-
-/**
- * What a killed helper is told as. Before it says hello, it is a process of its own on the way into its namespaces
- * that may be hit: then its rung is refused, and on the next one there may be neither layer nor sandbox.
- */
-const TOLD: readonly string[] = [
-  'ERR_HELPER_FAILED',
-  'ERR_LAYER_INVALID',
-  'ERR_SANDBOX_UNAVAILABLE',
-];
