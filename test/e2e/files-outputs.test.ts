@@ -59,8 +59,8 @@ describe('outputs of files', function () {
       const test = itUnless(whyNot);
       const at = (name: string): string => join(builds.account.home, name);
 
-      before(async function () {
-        if (whyNot !== undefined) this.skip();
+      before(async () => {
+        if (whyNot !== undefined) return;
         builds = await openRunBuilds(kind === 'root' ? kind : 'user', { subids });
         const files = ['-o', at('out'), '-o', `type=tar,dest=${at('out.tar')}`];
         const dated = `rewrite-timestamp=true,source-date-epoch=${EPOCH}`;
@@ -69,7 +69,9 @@ describe('outputs of files', function () {
         assert.equal(code, 0, stderr);
         image = await readImageTree(at('image'));
       });
-      after(async () => await builds.account.close());
+      after(async () => {
+        if (whyNot === undefined) await builds.account.close();
+      });
 
       test('tar has the files of the image, with owners, links and times (LOC-2)', async () => {
         assert.deepEqual(await readTarTree(await readFile(at('out.tar'))), image);
