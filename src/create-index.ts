@@ -9,15 +9,16 @@ import {
   USUAL_FORM,
   writeOutput,
 } from './export/index.ts';
-import { inOrder, isAttestation } from './join/in-order.ts';
+import { inOrder } from './join/in-order.ts';
 import { indexContent } from './join/index-content.ts';
 import { type JoinWork, openSources } from './join/open-sources.ts';
 import { refuseLossAt, refuseLossIn } from './join/refuse-loss.ts';
+import { isAttestation } from './oci/attestation.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import type { Digest } from './oci/digest.ts';
 import { formatAll } from './oci/platform.ts';
 import { familiarName } from './oci/reference.ts';
-import type { BuildOptions } from './options.ts';
+import type { BuildOptions, SessionOptions } from './options.ts';
 import { readOutputs } from './outputs.ts';
 import { Progress } from './progress/progress.ts';
 import { destinationsOf } from './finish/push-output.ts';
@@ -25,20 +26,10 @@ import type { OnStage, PushDestination } from './registry/index.ts';
 import { openRequestSession, thisMachine } from './request.ts';
 import { assembleIndex } from './solve/assemble.ts';
 
-/** What joining has in common with building. */
-type SharedOptions =
-  | 'store'
-  | 'dockerConfig'
-  | 'environment'
-  | 'insecureRegistries'
-  | 'tags'
-  | 'push'
-  | 'stdout'
-  | 'signal'
-  | 'onEvent';
-
 /** What `createIndex()` takes. */
-export interface IndexOptions extends Pick<BuildOptions, SharedOptions> {
+export interface IndexOptions
+  extends Omit<SessionOptions, 'helper'>,
+    Pick<BuildOptions, 'tags' | 'push' | 'stdout'> {
   /**
    * Layout directories and archives, `PATH[:TAG][@DIGEST]`, and images of registries, `NAME[:TAG][@DIGEST]` or
    * `docker://NAME`; each is an image, or an index of some.

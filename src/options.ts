@@ -7,6 +7,12 @@ import type { ImageConfig } from './oci/image.ts';
 import type { BuildEvent, StepReport } from './progress/event.ts';
 import type { Given } from './context/source.ts';
 
+/** What all have in common that look into the store and ask registries. */
+export type SessionOptions = Pick<
+  BuildOptions,
+  'store' | 'helper' | 'dockerConfig' | 'environment' | 'insecureRegistries' | 'signal' | 'onEvent'
+>;
+
 /** What `build()` takes. Only `context` is required. */
 export interface BuildOptions {
   /**

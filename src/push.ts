@@ -7,25 +7,15 @@ import { unpackArchive } from './export/index.ts';
 import type { Descriptor } from './oci/descriptor.ts';
 import { type Digest, parseDigest } from './oci/digest.ts';
 import { familiarName, formatReference, parseReference, type Reference } from './oci/reference.ts';
-import type { BuildOptions } from './options.ts';
+import type { SessionOptions } from './options.ts';
 import { Progress } from './progress/progress.ts';
 import { storedContent } from './finish/push-image.ts';
 import { parseLayoutLocation, type PushContent, readContent } from './registry/index.ts';
 import { openRequestSession, thisMachine } from './request.ts';
 import type { Session } from './solve/session.ts';
 
-/** What pushing has in common with building. */
-type SharedOptions =
-  | 'store'
-  | 'helper'
-  | 'dockerConfig'
-  | 'environment'
-  | 'insecureRegistries'
-  | 'signal'
-  | 'onEvent';
-
 /** What `push()` takes. Only `name` is required. */
-export interface PushOptions extends Pick<BuildOptions, SharedOptions> {
+export interface PushOptions extends SessionOptions {
   /** Where it goes: `registry/repository:tag`; with a digest and no tag, under its digest alone. */
   readonly name: string;
   /**

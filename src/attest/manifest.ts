@@ -1,5 +1,6 @@
 /** The manifest that attaches statements to an image, as BuildKit lays it out (ATT-3, ATT-4). Pure. */
 
+import { ATTESTATION_NOTES } from '../oci/attestation.ts';
 import { type Descriptor, MEDIA_TYPE } from '../oci/descriptor.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { encodeManifest } from '../oci/image.ts';
@@ -50,8 +51,8 @@ export function assembleAttestation(
   const descriptor = {
     ...describe(MEDIA_TYPE.manifest, manifest),
     annotations: {
-      'vnd.docker.reference.digest': digest,
-      'vnd.docker.reference.type': 'attestation-manifest',
+      [ATTESTATION_NOTES.about]: digest,
+      [ATTESTATION_NOTES.type]: 'attestation-manifest',
     },
     platform: NOWHERE,
   };

@@ -9,7 +9,7 @@ import {
   parsePlatform,
   type Platform,
 } from '../oci/platform.ts';
-import type { BuildOptions } from '../options.ts';
+import type { SessionOptions } from '../options.ts';
 import { Progress } from '../progress/progress.ts';
 import { openRequestSession, thisMachine } from '../request.ts';
 import type { Difference } from './difference.ts';
@@ -22,17 +22,8 @@ import { openSubject } from './open-subject.ts';
 import { bytesOf, type Subject } from './subject.ts';
 import { indexChanges, pairsOf } from './subject-changes.ts';
 
-type SharedOptions =
-  | 'store'
-  | 'helper'
-  | 'dockerConfig'
-  | 'environment'
-  | 'insecureRegistries'
-  | 'signal'
-  | 'onEvent';
-
 /** What `diffImages()` takes besides the images. */
-export interface DiffOptions extends Pick<BuildOptions, SharedOptions>, DifferencesOptions {
+export interface DiffOptions extends SessionOptions, DifferencesOptions {
   /** Which image of an index is compared. Default: all of them. */
   readonly platform?: string;
 }

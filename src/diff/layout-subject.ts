@@ -1,6 +1,7 @@
 /** An image of a layout directory, the store among them, as something to compare. */
 
 import { stat } from 'node:fs/promises';
+import { ATTESTATION_NOTES, isAttestation } from '../oci/attestation.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOf } from '../oci/digest.ts';
 import { formatAll } from '../oci/platform.ts';
@@ -76,9 +77,9 @@ function entryOf(index: DocumentObject, { digest }: Descriptor): DocumentObject 
 }
 
 /** The image that an attestation is about. */
-function aboutOf({ annotations = {} }: Descriptor): string | undefined {
-  if (annotations['vnd.docker.reference.type'] === undefined) return undefined;
-  return annotations['vnd.docker.reference.digest'] ?? '';
+function aboutOf(descriptor: Descriptor): string | undefined {
+  if (!isAttestation(descriptor)) return undefined;
+  return descriptor.annotations?.[ATTESTATION_NOTES.about] ?? '';
 }
 
 /** One for each statement (ATT-4). */

@@ -2,7 +2,7 @@
 
 import { TsbuildError } from '../errors.ts';
 import type { ExportImage } from '../export/index.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
+import { isAttestation } from '../oci/attestation.ts';
 import { formatAll, hostPlatform, parsePlatforms } from '../oci/platform.ts';
 import type { Joined } from './open-sources.ts';
 
@@ -51,10 +51,6 @@ export function inOrder(
   });
   const about = found.map(({ image }) => image);
   return [...images, ...about.filter(({ descriptor }) => isAttestation(descriptor))];
-}
-
-export function isAttestation({ annotations }: Descriptor): boolean {
-  return annotations?.['vnd.docker.reference.type'] !== undefined;
 }
 
 function usage(message: string, hint: string): TsbuildError {

@@ -8,10 +8,10 @@ import {
   type OciOutput,
   replacedEntries,
 } from '../export/index.ts';
+import { isAttestation } from '../oci/attestation.ts';
 import { formatAll } from '../oci/platform.ts';
 import { familiarName, type Reference } from '../oci/reference.ts';
 import { readLayoutImages } from '../registry/index.ts';
-import { isAttestation } from './in-order.ts';
 import { type JoinWork, layoutAt, pulledImages } from './open-sources.ts';
 
 /** @throws ERR_OUTPUT_FAILED when what a file has is for a platform that the new index has not */

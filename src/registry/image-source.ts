@@ -1,6 +1,7 @@
 /** Where base images come from, whatever is behind it: a registry or a directory. */
 
 import { TsbuildError } from '../errors.ts';
+import { isAttestation } from '../oci/attestation.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import type { ImageConfig, Index, Manifest } from '../oci/image.ts';
@@ -110,8 +111,6 @@ export function choosePlatform(index: Index, platform: Platform, name: string): 
   });
 }
 
-/** Attestations stand in the index as manifests for the platform "unknown/unknown" (ATT). */
 function isImage(descriptor: Descriptor): boolean {
-  if (!DOCUMENT_TYPES.includes(descriptor.mediaType)) return false;
-  return descriptor.annotations?.['vnd.docker.reference.type'] === undefined;
+  return DOCUMENT_TYPES.includes(descriptor.mediaType) && !isAttestation(descriptor);
 }
