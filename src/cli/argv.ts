@@ -21,6 +21,13 @@ export interface NormalArgv {
   readonly positionals: readonly string[];
 }
 
+/** The values of a flag, in their order. */
+export function valuesOf(flags: NormalArgv['flags'], name: string): readonly string[] {
+  return flags.flatMap((flag) =>
+    flag.startsWith(`${name}=`) ? [flag.slice(name.length + 1)] : [],
+  );
+}
+
 const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True'];
 const FALSE = ['0', 'f', 'F', 'false', 'FALSE', 'False'];
 

@@ -1,7 +1,7 @@
 /** The command line of `tsbuild diff`. */
 
 import { DIFFERENCE_GROUPS, type DifferenceGroup, suggest } from '../index.ts';
-import { normalizeArgv, usage } from './argv.ts';
+import { normalizeArgv, usage, valuesOf } from './argv.ts';
 
 /** `tsbuild diff [flags] A B`. */
 export interface DiffFlags {
@@ -57,15 +57,13 @@ export function parseDiffArgs(argv: readonly string[]): DiffCommand {
       'Write "tsbuild diff A B". To build a directory of that name, write "tsbuild ./diff".',
     );
   }
-  const valuesOf = (name: string): readonly string[] =>
-    flags.filter((flag) => flag.startsWith(`${name}=`)).map((flag) => flag.slice(name.length + 1));
   return {
     kind: 'diff',
     flags: {
       ...{ a, b },
-      platform: valuesOf('--platform').at(-1),
-      ignore: valuesOf('--ignore').flatMap((list) => list.split(',').map(groupOf)),
-      insecureRegistries: valuesOf('--insecure-registry'),
+      platform: valuesOf(flags, '--platform').at(-1),
+      ignore: valuesOf(flags, '--ignore').flatMap((list) => list.split(',').map(groupOf)),
+      insecureRegistries: valuesOf(flags, '--insecure-registry'),
       json: flags.includes('--json'),
       all: flags.includes('--all'),
       quiet: flags.includes('--quiet'),

@@ -1,6 +1,6 @@
 /** The command line of `tsbuild index create`. */
 
-import { normalizeArgv, usage } from './argv.ts';
+import { normalizeArgv, usage, valuesOf } from './argv.ts';
 
 /** `tsbuild index create [flags] SOURCE…`. */
 export interface IndexFlags {
@@ -60,18 +60,16 @@ export function parseIndexArgs(argv: readonly string[]): IndexCommand {
     { long: '--help', short: '-h', takes: 'nothing' },
   ]);
   if (flags.includes('--help')) return { kind: 'help', text: HELP };
-  const all = (name: string): readonly string[] =>
-    flags.flatMap((flag) => (flag.startsWith(`${name}=`) ? [flag.slice(name.length + 1)] : []));
   return {
     kind: 'index',
     flags: {
       sources: positionals,
-      tags: all('--tag'),
-      outputs: all('--output'),
+      tags: valuesOf(flags, '--tag'),
+      outputs: valuesOf(flags, '--output'),
       push: flags.includes('--push'),
-      platform: all('--platform').join(',') || undefined,
+      platform: valuesOf(flags, '--platform').join(',') || undefined,
       allowFewer: flags.includes('--allow-fewer'),
-      insecureRegistries: all('--insecure-registry'),
+      insecureRegistries: valuesOf(flags, '--insecure-registry'),
       quiet: flags.includes('--quiet'),
     },
   };

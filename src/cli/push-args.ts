@@ -1,6 +1,6 @@
 /** The command line of `tsbuild push`. */
 
-import { normalizeArgv, usage } from './argv.ts';
+import { normalizeArgv, usage, valuesOf } from './argv.ts';
 
 /** `tsbuild push [flags] [SOURCE] NAME`. */
 export interface PushFlags {
@@ -47,14 +47,12 @@ export function parsePushArgs(argv: readonly string[]): PushCommand {
       'Write "tsbuild push NAME", or "tsbuild push SOURCE NAME". To build a directory of that name, write "tsbuild ./push".',
     );
   }
-  const valuesOf = (name: string): readonly string[] =>
-    flags.filter((flag) => flag.startsWith(`${name}=`)).map((flag) => flag.slice(name.length + 1));
   return {
     kind: 'push',
     flags: {
       ...{ name, source },
-      digest: valuesOf('--digest').at(-1),
-      insecureRegistries: valuesOf('--insecure-registry'),
+      digest: valuesOf(flags, '--digest').at(-1),
+      insecureRegistries: valuesOf(flags, '--insecure-registry'),
       quiet: flags.includes('--quiet'),
     },
   };
